@@ -1,0 +1,99 @@
+import type { Identity, Scope } from '../src/auth.ts';
+import type {
+  ClusterView,
+  CreatedJoinToken,
+  CreatedToken,
+  JobView,
+  LogEvent,
+  Page,
+  Readiness,
+  RunnerView,
+  TokenView,
+} from '../src/api/views.ts';
+import type { RejectionCode } from '../src/errors.ts';
+import type { JobId, NodeId, TokenId } from '../src/ids.ts';
+import type { JobState } from '../src/jobs/job.ts';
+import type { JobSpec } from '../src/jobs/spec.ts';
+
+/**
+ * What an edge (HTTP, later gRPC) asks of the node: one interface of plain data, so that where the edge runs can
+ * change. Everything is validated before it comes here. Methods throw `Rejection` (the caller can act) or `Fault`.
+ */
+export type Consistency = 'linearizable' | 'stale';
+
+export interface SubmitItem {
+  readonly spec: JobSpec;
+  readonly idempotency: { readonly key: string; readonly bodyHash: string } | null;
+}
+
+export type SubmitResult =
+  | { readonly ok: true; readonly id: JobId; /** An earlier submission under the same key. */ readonly existed: boolean }
+  | { readonly ok: false; readonly code: RejectionCode; readonly message: string; readonly field?: string };
+
+export interface JobFilter {
+  readonly state?: JobState;
+  readonly queue?: string;
+  readonly project?: string;
+  readonly name?: string;
+  /** All must match. */
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+export interface ListQuery {
+  readonly filter: JobFilter;
+  readonly limit: number;
+  /** Opaque; from the page before. */
+  readonly cursor: string | null;
+}
+
+export interface LogQuery {
+  readonly stream: 'stdout' | 'stderr' | 'both';
+  /** Goes on until the attempt has ended. */
+  readonly follow: boolean;
+  /** Only the last lines; null for all. */
+  readonly tail: number | null;
+  /** Null for the last one. */
+  readonly attempt: number | null;
+}
+
+export interface Core {
+  /** @param bearer the token as sent, or null. @throws Rejection `unauthenticated` */
+  authenticate(bearer: string | null): Promise<Identity>;
+
+  /** Answers each item once a quorum holds it, in order. */
+  submit(identity: Identity, items: readonly SubmitItem[]): Promise<readonly SubmitResult[]>;
+  /** @throws Rejection `notFound` */
+  job(id: JobId, consistency: Consistency): Promise<JobView>;
+  jobs(query: ListQuery, consistency: Consistency): Promise<Page<JobView>>;
+  /** The job once it is final, or as it is when the time is over. */
+  waitForJob(id: JobId, timeoutMs: number, signal: AbortSignal): Promise<JobView>;
+  cancelJob(identity: Identity, id: JobId, mode: 'any' | 'queued'): Promise<JobView>;
+  /** Another attempt for a job in a final state other than succeeded. */
+  retryJob(identity: Identity, id: JobId): Promise<JobView>;
+  /** Fails before the first event where it can, so that the edge can still answer with a status. */
+  logs(id: JobId, query: LogQuery, signal: AbortSignal): Promise<AsyncIterable<LogEvent>>;
+
+  runners(consistency: Consistency): Promise<readonly RunnerView[]>;
+  drainRunner(identity: Identity, id: NodeId, mode: 'drain' | 'undrain'): Promise<RunnerView>;
+
+  cluster(consistency: Consistency): Promise<ClusterView>;
+  /** `voter` promotes a learner, `learner` demotes a voter. */
+  setMemberRole(identity: Identity, id: NodeId, role: 'voter' | 'learner'): Promise<ClusterView>;
+  removeMember(identity: Identity, id: NodeId): Promise<ClusterView>;
+  transferLeadership(identity: Identity, to: NodeId): Promise<ClusterView>;
+
+  tokens(): Promise<readonly TokenView[]>;
+  createToken(
+    identity: Identity,
+    request: { readonly name: string; readonly scopes: readonly Scope[]; readonly ttlMs: number | null },
+  ): Promise<CreatedToken>;
+  createJoinToken(
+    identity: Identity,
+    request: { readonly uses: number; readonly ttlMs: number },
+  ): Promise<CreatedJoinToken>;
+  revokeToken(identity: Identity, id: TokenId): Promise<void>;
+
+  readiness(): Readiness;
+  /** The last log index that this node's state holds: the header `Quorate-Index`. */
+  appliedIndex(): number;
+}

@@ -1,0 +1,69 @@
+import type { LogEvent } from '../../src/api/views.ts';
+import type { Incarnation, JobId } from '../../src/ids.ts';
+import type { AttemptEnd, Timestamp } from '../../src/jobs/job.ts';
+import type { JobSpec } from '../../src/jobs/spec.ts';
+
+/** One attempt that this machine is to run. */
+export interface Assignment {
+  readonly job: JobId;
+  readonly attempt: number;
+  readonly spec: JobSpec;
+  /** Null for none. */
+  readonly timeoutMs: number | null;
+  /** Added to the job's environment by the node: QUORATE_URL and the like. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export interface AttemptKey {
+  readonly job: JobId;
+  readonly attempt: number;
+}
+
+export type RunnerEvent =
+  | (AttemptKey & { readonly kind: 'started'; readonly at: Timestamp })
+  | (AttemptKey & {
+      readonly kind: 'ended';
+      readonly startedAt: Timestamp | null;
+      readonly endedAt: Timestamp;
+      readonly end: AttemptEnd;
+      /** The runner process that ran it, which may be an earlier one whose outcome was found on disk. */
+      readonly incarnation: Incarnation;
+    })
+  /** The runner process is gone; a new one with a new incarnation is started by the supervisor. */
+  | { readonly kind: 'gone'; readonly incarnation: Incarnation };
+
+/** The node's side of the runner process. */
+export interface RunnerSupervisor {
+  /** Starts a runner process, or finds the one that an earlier node process left, and connects to it. */
+  connect(): Promise<{
+    readonly incarnation: Incarnation;
+    readonly pid: number;
+    /** Attempts that it runs or whose end is not forgotten yet. */
+    readonly held: readonly AttemptKey[];
+  }>;
+  /** Idempotent by (job, attempt), also after the attempt has ended. */
+  start(assignment: Assignment): void;
+  /** TERM, then KILL after the grace time. The end comes as an event, as for an attempt unknown here. */
+  stop(attempt: AttemptKey, why: 'cancelled' | 'lost'): void;
+  /** The end is committed: the runner forgets the outcome file. Logs stay. */
+  forget(attempt: AttemptKey): void;
+  /** The runner stops every job when it hears nothing new for `ms`; null: no limit (a cluster of one). */
+  renew(ms: number | null): void;
+  /** At least once for each end, until `forget`. */
+  onEvent(listener: (event: RunnerEvent) => void): void;
+  /** `keep`: jobs and the runner process go on for the next node process to find. */
+  close(mode: 'keep' | 'killJobs'): Promise<void>;
+}
+
+/** Reads an attempt's output from this machine's disk, whether the runner process is alive or not. */
+export interface LogReader {
+  /**
+   * @throws Fault `logUnavailable` when this machine has no such attempt.
+   * With `follow` it ends once the attempt has ended and everything was read.
+   */
+  read(
+    attempt: AttemptKey,
+    query: { readonly stream: 'stdout' | 'stderr' | 'both'; readonly follow: boolean; readonly tail: number | null },
+    signal: AbortSignal,
+  ): AsyncIterable<LogEvent>;
+}

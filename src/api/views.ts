@@ -1,0 +1,132 @@
+import type { Scope } from '../auth.ts';
+import type { FinalState, JobState, Outcome, Usage } from '../jobs/job.ts';
+import type { JobSpec } from '../jobs/spec.ts';
+
+/** The shapes that the HTTP API answers with. Times are RFC 3339 in UTC. */
+
+export interface AttemptView {
+  readonly attempt: number;
+  readonly runner: string;
+  readonly state: 'assigned' | 'running' | Outcome;
+  readonly assignedAt: string;
+  readonly startedAt: string | null;
+  readonly endedAt: string | null;
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  readonly reason: string | null;
+  readonly usage: Usage | null;
+}
+
+export interface JobView {
+  readonly id: string;
+  readonly state: JobState;
+  readonly spec: JobSpec;
+  readonly project: string;
+  readonly queue: string;
+  readonly submittedBy: string;
+  readonly submittedAt: string;
+  readonly finalAt: string | null;
+  /** Of the last attempt. */
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  readonly reason: string | null;
+  readonly attempts: readonly AttemptView[];
+  readonly index: number;
+}
+
+export function isFinalView(job: JobView): job is JobView & { readonly state: FinalState } {
+  return job.finalAt !== null;
+}
+
+export interface Page<Item> {
+  readonly items: readonly Item[];
+  readonly nextCursor: string | null;
+}
+
+export interface ResourcesView {
+  readonly cpu: number;
+  readonly memory: number;
+  readonly gpu: number;
+  readonly disk: number;
+  readonly custom: Readonly<Record<string, number>>;
+}
+
+export interface RunnerView {
+  readonly id: string;
+  readonly incarnation: string;
+  readonly total: ResourcesView;
+  readonly free: ResourcesView;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly state: 'ready' | 'draining' | 'lost';
+  /** Ids of the jobs assigned or running there. */
+  readonly running: readonly string[];
+  /** What the machine itself last told by gossip; null when nothing fresh came. */
+  readonly load: { readonly load1: number; readonly memoryFree: number; readonly diskFree: number } | null;
+}
+
+export interface MemberView {
+  readonly id: string;
+  readonly role: 'voter' | 'learner' | 'worker';
+  readonly addresses: readonly string[];
+  readonly http: string | null;
+  readonly health: 'alive' | 'unreachable' | 'unknown';
+  readonly version: string;
+}
+
+export interface ClusterView {
+  readonly clusterId: string;
+  /** The node that answered. */
+  readonly node: string;
+  readonly leader: string | null;
+  readonly term: number;
+  readonly commitIndex: number;
+  readonly appliedIndex: number;
+  readonly members: readonly MemberView[];
+}
+
+export interface TokenView {
+  readonly id: string;
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+  readonly expiresAt: string | null;
+}
+
+/** Told once, at creation. */
+export interface CreatedToken extends TokenView {
+  readonly token: string;
+}
+
+export interface CreatedJoinToken {
+  readonly token: string;
+  readonly uses: number;
+  readonly expiresAt: string;
+}
+
+/** One line of the answer to a batch, in the order of the request. */
+export type BatchLine = { readonly id: string } | { readonly error: Problem };
+
+/** RFC 9457 problem details. */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  /** Stable; see src/errors.ts. */
+  readonly code: string;
+  readonly detail: string;
+  readonly field?: string;
+  readonly limit?: { readonly name: string; readonly value: number };
+}
+
+export interface Readiness {
+  readonly ready: boolean;
+  /** What is missing, in words a person understands; empty when ready. */
+  readonly missing: readonly string[];
+}
+
+/** Part of a job's output. */
+export interface LogEvent {
+  readonly stream: 'stdout' | 'stderr';
+  /** When this node saw it. */
+  readonly at: string;
+  readonly data: Uint8Array;
+}

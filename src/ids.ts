@@ -1,0 +1,13 @@
+/** Identifiers are strings that the type checker keeps apart. */
+export type JobId = string & { readonly __brand: 'JobId' };
+/** A node's libp2p peer id. A runner has the id of the node that it belongs to. */
+export type NodeId = string & { readonly __brand: 'NodeId' };
+/** Names one start of a runner process; results carry it, so that those of an older one are refused. */
+export type Incarnation = string & { readonly __brand: 'Incarnation' };
+export type TokenId = string & { readonly __brand: 'TokenId' };
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+export function isJobId(text: string): text is JobId {
+  return UUID.test(text);
+}

@@ -1,0 +1,77 @@
+import type { Incarnation, JobId, NodeId } from '../ids.ts';
+import type { JobPlan } from './plan.ts';
+import type { JobSpec } from './spec.ts';
+
+/** Milliseconds since 1970, as stamped by the leader into the entry; never read from a clock in apply. */
+export type Timestamp = number;
+
+export type Outcome = 'succeeded' | 'failed' | 'timedOut' | 'cancelled' | 'lost';
+export type FinalState = Outcome | 'expired';
+export type JobState = 'waiting' | 'queued' | 'assigned' | 'running' | FinalState;
+
+export const FINAL_STATES: readonly FinalState[] = ['succeeded', 'failed', 'timedOut', 'cancelled', 'lost', 'expired'];
+export const JOB_STATES: readonly JobState[] = ['waiting', 'queued', 'assigned', 'running', ...FINAL_STATES];
+
+/** What one attempt used, as told by the operating system at its end. */
+export interface Usage {
+  readonly cpuUserMs: number;
+  readonly cpuSystemMs: number;
+  readonly maxRssBytes: number;
+}
+
+interface AttemptBase {
+  /** Counted from 1 within the job. */
+  readonly attempt: number;
+  readonly runner: NodeId;
+  readonly incarnation: Incarnation;
+  readonly assignedAt: Timestamp;
+}
+
+export type LiveAttempt =
+  | (AttemptBase & { readonly state: 'assigned' })
+  | (AttemptBase & { readonly state: 'running'; readonly startedAt: Timestamp });
+
+/** How an attempt ended, as its runner tells it. */
+export interface AttemptEnd {
+  readonly outcome: Outcome;
+  /** Null when a signal ended it or it never started. */
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  /** A sentence for people where the outcome alone does not tell, as "command not found". */
+  readonly reason: string | null;
+  readonly usage: Usage | null;
+}
+
+export type EndedAttempt = AttemptBase &
+  AttemptEnd & { readonly state: 'ended'; readonly startedAt: Timestamp | null; readonly endedAt: Timestamp };
+
+export type CancelRequest = { readonly at: Timestamp; readonly by: string };
+
+interface JobBase {
+  readonly id: JobId;
+  readonly spec: JobSpec;
+  readonly plan: JobPlan;
+  /** The principal's id that submitted it. */
+  readonly submittedBy: string;
+  readonly submittedAt: Timestamp;
+  /** Orders jobs of one priority: counts submissions of the whole cluster. */
+  readonly sequence: number;
+  readonly past: readonly EndedAttempt[];
+  /** The log index of the entry that last changed it. */
+  readonly index: number;
+}
+
+/** A field exists only where it is legal. Jobs are immutable values: apply replaces them. */
+export type Job =
+  | (JobBase & { readonly state: 'waiting'; readonly until: Timestamp; readonly why: 'notBefore' | 'backoff' })
+  | (JobBase & { readonly state: 'queued'; readonly queuedAt: Timestamp })
+  | (JobBase & {
+      readonly state: 'assigned' | 'running';
+      readonly current: LiveAttempt;
+      readonly cancel: CancelRequest | null;
+    })
+  | (JobBase & { readonly state: FinalState; readonly finalAt: Timestamp; readonly reason: string | null });
+
+export type QueuedJob = Extract<Job, { state: 'queued' }>;
+export type LiveJob = Extract<Job, { state: 'assigned' | 'running' }>;
+export type FinalJob = Extract<Job, { state: FinalState }>;

@@ -1,0 +1,45 @@
+/** Every limit that a user can meet, by the name that the error tells. */
+export const LIMITS = {
+  /** Bytes of one job spec as JSON. */
+  specBytes: 256 * 1024,
+  /** Bytes of one line of a batch. */
+  batchLineBytes: 256 * 1024,
+  /** Jobs in one batch. */
+  batchJobs: 1_000_000,
+  /** Jobs of a batch that are proposed together. */
+  batchChunkJobs: 512,
+  /** Bytes of any other JSON body. */
+  bodyBytes: 1024 * 1024,
+  /** Bytes of one blob. */
+  blobBytes: 16 * 1024 * 1024 * 1024,
+  commandArguments: 4096,
+  envVariables: 1024,
+  labels: 64,
+  constraints: 32,
+  nameLength: 256,
+  idempotencyKeyLength: 256,
+  /** How long a key is remembered. */
+  idempotencyTtlMs: 24 * 60 * 60 * 1000,
+  idempotencyKeys: 1_000_000,
+  /** Jobs that are not final. */
+  liveJobs: 2_000_000,
+  priorityMax: 100,
+  retryMax: 100,
+  timeoutMaxMs: 30 * 24 * 60 * 60 * 1000,
+  waitMaxMs: 10 * 60 * 1000,
+  listMax: 1000,
+  /** Records that one list request looks at before it answers with what it has and a cursor. */
+  listScanMax: 20_000,
+  tokens: 10_000,
+  joinTokenUses: 1000,
+  joinTokenTtlMaxMs: 30 * 24 * 60 * 60 * 1000,
+  members: 1000,
+  /** HTTP requests under way at one node. */
+  httpInflight: 4096,
+  /** Followers of logs at one node. */
+  logFollowers: 2048,
+  /** Bytes of one job's stdout or stderr; what comes behind is dropped and told. */
+  logBytes: 1024 * 1024 * 1024,
+} as const;
+
+export type LimitName = keyof typeof LIMITS;

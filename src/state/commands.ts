@@ -1,0 +1,115 @@
+import type { Principal, Scope } from '../auth.ts';
+import type { RejectionCode } from '../errors.ts';
+import type { Incarnation, JobId, NodeId, TokenId } from '../ids.ts';
+import type { AttemptEnd, Timestamp } from '../jobs/job.ts';
+import type { JobSpec } from '../jobs/spec.ts';
+import type { Resources } from '../resources/resources.ts';
+
+/**
+ * What the log carries. Each command may come twice (a proposer that did not hear the answer proposes again) and must
+ * then answer as the first time did, as far as that is still known.
+ */
+
+export interface Placement {
+  readonly runner: NodeId;
+  readonly incarnation: Incarnation;
+}
+
+export type Command =
+  | {
+      readonly kind: 'submit';
+      readonly id: JobId;
+      readonly spec: JobSpec;
+      /** Optimistic: taken if it still fits and nothing of the queue waits ahead, else the job queues. */
+      readonly placement: Placement | null;
+      /** `bodyHash` tells a repetition from another request under the same key. */
+      readonly idempotency: { readonly key: string; readonly bodyHash: string } | null;
+    }
+  | { readonly kind: 'assign'; readonly job: JobId; readonly attempt: number; readonly placement: Placement }
+  | {
+      readonly kind: 'started';
+      readonly job: JobId;
+      readonly attempt: number;
+      readonly incarnation: Incarnation;
+      readonly at: Timestamp;
+    }
+  | {
+      readonly kind: 'ended';
+      readonly job: JobId;
+      readonly attempt: number;
+      readonly incarnation: Incarnation;
+      readonly startedAt: Timestamp | null;
+      readonly endedAt: Timestamp;
+      readonly end: AttemptEnd;
+    }
+  | { readonly kind: 'cancel'; readonly job: JobId; readonly mode: 'any' | 'queued' }
+  | { readonly kind: 'retry'; readonly job: JobId }
+  | {
+      readonly kind: 'registerRunner';
+      readonly runner: NodeId;
+      readonly incarnation: Incarnation;
+      readonly total: Resources;
+      readonly labels: Readonly<Record<string, string>>;
+    }
+  /** From the leader, when the lease of this incarnation is over. */
+  | { readonly kind: 'loseRunner'; readonly runner: NodeId; readonly incarnation: Incarnation }
+  | { readonly kind: 'drainRunner'; readonly runner: NodeId; readonly mode: 'drain' | 'undrain' }
+  /** From the leader, when something is due: releases, queue timeouts, expiry of keys. Does a bounded amount. */
+  | { readonly kind: 'clock' }
+  | {
+      readonly kind: 'announceNode';
+      readonly node: NodeId;
+      readonly addresses: readonly string[];
+      readonly http: string | null;
+      readonly version: string;
+    }
+  | { readonly kind: 'forgetNode'; readonly node: NodeId }
+  | {
+      readonly kind: 'createToken';
+      readonly id: TokenId;
+      readonly name: string;
+      /** SHA-256 of the secret part, hex. */
+      readonly hash: string;
+      readonly scopes: readonly Scope[];
+      readonly expiresAt: Timestamp | null;
+    }
+  | { readonly kind: 'revokeToken'; readonly id: TokenId }
+  | {
+      readonly kind: 'createJoinToken';
+      readonly id: TokenId;
+      readonly hash: string;
+      readonly uses: number;
+      readonly expiresAt: Timestamp;
+    }
+  /** Idempotent by node: a node that joined with this token may ask again. */
+  | {
+      readonly kind: 'useJoinToken';
+      readonly id: TokenId;
+      readonly hash: string;
+      readonly node: NodeId;
+      readonly addresses: readonly string[];
+      readonly version: string;
+    }
+  /** The first entry of a cluster. */
+  | { readonly kind: 'createCluster'; readonly clusterId: string; readonly auth: 'required' | 'loopbackOpen' };
+
+export type CommandKind = Command['kind'];
+
+/** Names who proposed: results are given to the proposer at its own node, when that node applies the entry. */
+export interface Proposal {
+  readonly principal: Principal;
+  /** The proposing node's session (different at every start) and its count within it. */
+  readonly origin: string;
+  readonly sequence: number;
+  readonly commands: readonly Command[];
+}
+
+/** What one data entry of the log holds. `at` is the leader's time, never below that of the entry before. */
+export interface EntryPayload {
+  readonly at: Timestamp;
+  readonly proposals: readonly Proposal[];
+}
+
+export type CommandResult =
+  | { readonly ok: true; readonly job?: JobId; /** Told by a repeated submit. */ readonly existed?: boolean }
+  | { readonly ok: false; readonly code: RejectionCode; readonly message: string; readonly field?: string };
