@@ -24,6 +24,9 @@ export interface Principal {
   readonly kind: 'token' | 'system' | 'local';
 }
 
+/** The cluster itself: its leader's decisions and its runners' reports. */
+export const SYSTEM: Principal = { id: 'system', token: null, kind: 'system' };
+
 /** A principal with what it may do, as found in the token table when the request came. */
 export interface Identity {
   readonly principal: Principal;

@@ -1,0 +1,70 @@
+import type { Logger } from 'pino';
+import type { RoleChange } from '../../raft/effects.ts';
+import type { ChangeEvent } from '../../src/state/apply.ts';
+import type { TimingConfig } from '../config/config.ts';
+import type { Replica } from '../replica/replica.ts';
+import { Clock } from './clock.ts';
+import { Leases } from './leases.ts';
+import { LEADER_TIMES } from './limits.ts';
+import { Placer } from './placer.ts';
+import { Voters } from './voters.ts';
+
+/** What a node does only while it leads. Begins once its state holds everything committed before its term. */
+export class LeaderDuties {
+  readonly leases: Leases;
+  readonly #replica: Replica;
+  readonly #placer: Placer;
+  readonly #clock: Clock;
+  readonly #voters: Voters;
+  #timer: NodeJS.Timeout | null = null;
+  #reviewedAt = 0;
+
+  constructor(replica: Replica, logger: Logger, timing: TimingConfig) {
+    this.#replica = replica;
+    this.#placer = new Placer(replica, logger);
+    this.#clock = new Clock(replica, logger);
+    this.#voters = new Voters(replica, logger);
+    this.leases = new Leases(replica, logger, timing);
+  }
+
+  async roleChanged(change: RoleChange): Promise<void> {
+    this.stop();
+    if (change.role !== 'leader') return;
+    await this.#replica.barrier().catch(() => undefined);
+    if (this.#replica.isLeader && this.#replica.consensus.term === change.term) this.#start();
+  }
+
+  changed(events: readonly ChangeEvent[]): void {
+    if (this.#timer === null) return;
+    if (events.some(decidesAboutWaitingJobs)) this.#placer.wake();
+    this.#clock.review();
+  }
+
+  stop(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+    for (const duty of [this.#placer, this.#clock, this.#voters, this.leases]) duty.stop();
+  }
+
+  #start(): void {
+    if (this.#timer !== null) return;
+    for (const duty of [this.leases, this.#voters, this.#clock, this.#placer]) duty.start();
+    this.#reviewedAt = performance.now();
+    this.#timer = setInterval(() => this.#review(), LEADER_TIMES.reviewMs);
+  }
+
+  #review(): void {
+    const now = performance.now();
+    if (now - this.#reviewedAt > 4 * LEADER_TIMES.reviewMs) this.leases.forgive();
+    this.#reviewedAt = now;
+    void this.leases.review();
+    void this.#voters.review();
+  }
+}
+
+function decidesAboutWaitingJobs(event: ChangeEvent): boolean {
+  if (event.kind === 'runner') return true;
+  if (event.kind !== 'job') return false;
+  const heldCapacity = event.before === 'assigned' || event.before === 'running';
+  return event.job.state === 'queued' || (heldCapacity && event.job.state !== 'running');
+}

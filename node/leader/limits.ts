@@ -1,0 +1,13 @@
+export const LEADER_LIMITS = {
+  /** Placements in one proposal. */
+  placementsPerRound: 512,
+  /** Voters that the leader promotes learners up to by itself. */
+  wantedVoters: 3,
+} as const;
+
+export const LEADER_TIMES = {
+  /** How often leases and the membership are looked at. */
+  reviewMs: 500,
+  /** Pause after a round of placements that the log did not take. */
+  retryPauseMs: 100,
+} as const;

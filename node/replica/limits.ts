@@ -1,0 +1,30 @@
+/** Limits of the replica that no client meets by name, except as `overloaded`. */
+export const REPLICA_LIMITS = {
+  /** Encoded proposals of one log entry. */
+  entryBytes: 256 * 1024,
+  entryProposals: 4096,
+  /** Proposals of this node that wait for their result. */
+  pendingProposals: 20_000,
+  pendingProposalBytes: 64 * 1024 * 1024,
+  /** Reads that wait for a confirmed index. */
+  pendingReads: 20_000,
+  /** Entries applied in the heap and not yet written to the state's database. */
+  unwrittenEntries: 4096,
+  /** The log is compacted when this much stands behind the last compaction … */
+  compactEntries: 20_000,
+  compactBytes: 64 * 1024 * 1024,
+  /** … and this many entries are kept for slow followers. */
+  keptEntries: 5_000,
+} as const;
+
+export const REPLICA_TIMES = {
+  /** A proposal without a result is sent again: its leader may be gone. */
+  reproposeMs: 1_000,
+  /** A caller is told `timedOut` after this. */
+  proposalDeadlineMs: 30_000,
+  readDeadlineMs: 10_000,
+  forwardTimeoutMs: 5_000,
+  /** Between tries while no leader is known, or when it refused. */
+  retryPauseMs: 20,
+  snapshotTimeoutMs: 30 * 60 * 1000,
+} as const;

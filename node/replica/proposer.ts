@@ -1,0 +1,252 @@
+import type { Refusal } from '../../raft/effects.ts';
+import type { Principal } from '../../src/auth.ts';
+import { assert, Fault, unreachable } from '../../src/errors.ts';
+import type { NodeId } from '../../src/ids.ts';
+import type { ProposalResults } from '../../src/state/apply.ts';
+import { encodeProposal, packEntry } from '../../src/state/codec.ts';
+import type { Command, CommandResult } from '../../src/state/commands.ts';
+import { REPLICA_LIMITS, REPLICA_TIMES } from './limits.ts';
+
+/** What the proposer needs of consensus and of the way to the leader. */
+export interface ProposalPort {
+  /** The leader as this node knows it. */
+  leader(): NodeId | null;
+  isLeader(): boolean;
+  /** A sync of this node's log is under way: proposals gather for the next one. */
+  persistInFlight(): boolean;
+  /** Names the next request to the core. */
+  nextRequest(): number;
+  /** One entry. A refusal comes to `Proposer.refused`, maybe before this returns. */
+  append(id: number, entry: Uint8Array): void;
+  /** Hands encoded proposals to another node, which takes them if it leads. */
+  forward(to: NodeId, proposals: readonly Uint8Array[]): Promise<'taken' | 'refused'>;
+}
+
+interface Pending {
+  readonly bytes: Uint8Array;
+  readonly deadline: number;
+  sentAt: number;
+  readonly resolve: (results: readonly CommandResult[]) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * Brings commands into the log and gives each caller the results that apply produced. Callers share entries: what
+ * arrives while a sync or a forward is under way goes together in the next. A proposal whose leader may be gone is
+ * proposed again; commands are idempotent, so one that stands in the log twice has one effect.
+ */
+export class Proposer {
+  readonly #port: ProposalPort;
+  readonly #origin: string;
+  readonly #pending = new Map<number, Pending>();
+  #pendingBytes = 0;
+  #sequence = 0;
+  /** Own and forwarded proposals that wait to be sent, as bytes; sequence is null for those of another node. */
+  #waiting: { readonly sequence: number | null; readonly bytes: Uint8Array }[] = [];
+  #flushQueued = false;
+  #forwards = 0;
+  readonly #appended = new Map<number, { readonly sequence: number | null; readonly bytes: Uint8Array }[]>();
+  #lastAt = 0;
+  readonly #timer: NodeJS.Timeout;
+  #stopped: Fault | null = null;
+
+  constructor(port: ProposalPort, options: { readonly origin: string }) {
+    this.#port = port;
+    this.#origin = options.origin;
+    this.#timer = setInterval(() => this.#retryLate(), REPLICA_TIMES.reproposeMs / 4);
+  }
+
+  get pendingCount(): number {
+    return this.#pending.size;
+  }
+
+  /**
+   * @returns one result per command, once this node's state holds them.
+   * @throws Fault `overloaded`; `timedOut` when no result came in time: the outcome is then unknown
+   */
+  propose(principal: Principal, commands: readonly Command[]): Promise<readonly CommandResult[]> {
+    if (this.#stopped !== null) return Promise.reject(this.#stopped);
+    this.#sequence += 1;
+    const sequence = this.#sequence;
+    const bytes = encodeProposal({ principal, origin: this.#origin, sequence, commands });
+    if (
+      this.#pending.size >= REPLICA_LIMITS.pendingProposals ||
+      this.#pendingBytes + bytes.length > REPLICA_LIMITS.pendingProposalBytes
+    ) {
+      return Promise.reject(new Fault('overloaded', 'too many submissions wait for the leader at this node'));
+    }
+    return new Promise((resolve, reject) => {
+      const now = performance.now();
+      const deadline = now + REPLICA_TIMES.proposalDeadlineMs;
+      this.#pending.set(sequence, { bytes, deadline, sentAt: now, resolve, reject });
+      this.#pendingBytes += bytes.length;
+      this.#waiting.push({ sequence, bytes });
+      this.#queueFlush();
+    });
+  }
+
+  /** Proposals of another node; this one leads as far as it knows. */
+  takeForwarded(proposals: readonly Uint8Array[]): 'taken' | 'refused' {
+    if (!this.#port.isLeader() || this.#waiting.length > REPLICA_LIMITS.pendingProposals) return 'refused';
+    for (const bytes of proposals) this.#waiting.push({ sequence: null, bytes });
+    this.#queueFlush();
+    return 'taken';
+  }
+
+  /** From apply; of every node's proposals. */
+  results(outcome: ProposalResults): void {
+    if (outcome.origin !== this.#origin) return;
+    const pending = this.#pending.get(outcome.sequence);
+    if (pending === undefined) return;
+    this.#drop(outcome.sequence, pending);
+    pending.resolve(outcome.results);
+  }
+
+  accepted(id: number): void {
+    this.#appended.delete(id);
+  }
+
+  /** An entry that the core did not take. Own proposals go again; the nodes of the others ask again themselves. */
+  refused(refusal: Refusal): void {
+    const batch = this.#appended.get(refusal.id);
+    if (batch === undefined) return;
+    this.#appended.delete(refusal.id);
+    for (const item of batch) {
+      if (item.sequence !== null && this.#pending.has(item.sequence)) this.#waiting.push(item);
+    }
+    if (this.#waiting.length > 0) setTimeout(() => this.#queueFlush(), REPLICA_TIMES.retryPauseMs);
+  }
+
+  /** A new leader may not have what the one before had taken: everything without a result goes again. */
+  leaderChanged(): void {
+    const queued = new Set(this.#waiting.map((item) => item.sequence));
+    for (const [sequence, pending] of this.#pending) {
+      if (!queued.has(sequence)) this.#waiting.push({ sequence, bytes: pending.bytes });
+    }
+    this.#queueFlush();
+  }
+
+  /** The local log is durable again: what gathered may go. */
+  persisted(): void {
+    if (this.#waiting.length > 0) this.#queueFlush();
+  }
+
+  stop(fault: Fault): void {
+    this.#stopped = fault;
+    clearInterval(this.#timer);
+    for (const [sequence, pending] of this.#pending) {
+      this.#drop(sequence, pending);
+      pending.reject(fault);
+    }
+  }
+
+  #drop(sequence: number, pending: Pending): void {
+    this.#pending.delete(sequence);
+    this.#pendingBytes -= pending.bytes.length;
+  }
+
+  #queueFlush(): void {
+    if (this.#flushQueued) return;
+    this.#flushQueued = true;
+    setImmediate(() => {
+      this.#flushQueued = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#stopped !== null || this.#waiting.length === 0) return;
+    const leader = this.#port.leader();
+    const route = this.#port.isLeader() ? 'append' : leader === null ? 'wait' : 'forward';
+    switch (route) {
+      case 'append':
+        if (this.#port.persistInFlight() && !this.#entryIsFull()) return;
+        this.#append();
+        break;
+      case 'forward':
+        if (this.#forwards === 0 || this.#entryIsFull()) void this.#forward(leader as NodeId);
+        break;
+      case 'wait':
+        setTimeout(() => this.#queueFlush(), REPLICA_TIMES.retryPauseMs);
+        break;
+      default:
+        unreachable(route);
+    }
+  }
+
+  #entryIsFull(): boolean {
+    if (this.#waiting.length >= REPLICA_LIMITS.entryProposals) return true;
+    let bytes = 0;
+    for (const item of this.#waiting) {
+      bytes += item.bytes.length;
+      if (bytes >= REPLICA_LIMITS.entryBytes) return true;
+    }
+    return false;
+  }
+
+  /** As many waiting proposals as one entry takes; at least one, however large. */
+  #takeEntry(): { readonly sequence: number | null; readonly bytes: Uint8Array }[] {
+    let bytes = 0;
+    let count = 0;
+    for (const item of this.#waiting) {
+      bytes += item.bytes.length;
+      if (count > 0 && (bytes > REPLICA_LIMITS.entryBytes || count >= REPLICA_LIMITS.entryProposals)) break;
+      count += 1;
+    }
+    const batch = this.#waiting.splice(0, count);
+    const now = performance.now();
+    for (const item of batch) {
+      const pending = item.sequence === null ? undefined : this.#pending.get(item.sequence);
+      if (pending !== undefined) pending.sentAt = now;
+    }
+    return batch;
+  }
+
+  #append(): void {
+    const batch = this.#takeEntry();
+    assert(batch.length > 0, 'an entry holds at least one proposal');
+    this.#lastAt = Math.max(this.#lastAt, Date.now());
+    const entry = packEntry(
+      this.#lastAt,
+      batch.map((item) => item.bytes),
+    );
+    const id = this.#port.nextRequest();
+    this.#appended.set(id, batch);
+    this.#port.append(id, entry);
+    if (this.#waiting.length > 0) this.#queueFlush();
+  }
+
+  async #forward(leader: NodeId): Promise<void> {
+    const batch = this.#takeEntry();
+    this.#forwards += 1;
+    let answer: 'taken' | 'refused';
+    try {
+      answer = await this.#port.forward(
+        leader,
+        batch.map((item) => item.bytes),
+      );
+    } catch {
+      answer = 'refused';
+    }
+    this.#forwards -= 1;
+    if (answer === 'refused') {
+      this.#waiting.unshift(...batch.filter((item) => item.sequence !== null && this.#pending.has(item.sequence)));
+      setTimeout(() => this.#queueFlush(), REPLICA_TIMES.retryPauseMs);
+    } else if (this.#waiting.length > 0) this.#queueFlush();
+  }
+
+  #retryLate(): void {
+    const now = performance.now();
+    const queued = new Set(this.#waiting.map((item) => item.sequence));
+    for (const [sequence, pending] of this.#pending) {
+      if (now > pending.deadline) {
+        this.#drop(sequence, pending);
+        pending.reject(new Fault('timedOut', 'no result came in time; it may have been taken or not'));
+      } else if (now - pending.sentAt > REPLICA_TIMES.reproposeMs && !queued.has(sequence)) {
+        pending.sentAt = now;
+        this.#waiting.push({ sequence, bytes: pending.bytes });
+      }
+    }
+    if (this.#waiting.length > 0) this.#queueFlush();
+  }
+}

@@ -1,0 +1,90 @@
+import { Fault } from '../../src/errors.ts';
+import { REPLICA_LIMITS, REPLICA_TIMES } from './limits.ts';
+
+export interface ReadPort {
+  /** Names the next request to the core. */
+  nextRequest(): number;
+  /** Asks for an index that holds everything acknowledged so far; the answer may come before this returns. */
+  request(id: number): void;
+  waitForApplied(index: number): Promise<void>;
+}
+
+interface Round {
+  readonly waiters: { readonly resolve: () => void; readonly reject: (error: Error) => void }[];
+  readonly deadline: number;
+}
+
+/**
+ * Linearizable reads (dissertation §6.4): all that arrive while one confirmation is under way share the next.
+ */
+export class Reader {
+  readonly #port: ReadPort;
+  #next: Round | null = null;
+  #current: { readonly id: number; readonly round: Round } | null = null;
+  #stopped: Fault | null = null;
+
+  constructor(port: ReadPort) {
+    this.#port = port;
+  }
+
+  /** Resolves once this node's state holds everything that was acknowledged anywhere before the call. */
+  barrier(): Promise<void> {
+    if (this.#stopped !== null) return Promise.reject(this.#stopped);
+    this.#next ??= { waiters: [], deadline: performance.now() + REPLICA_TIMES.readDeadlineMs };
+    const round = this.#next;
+    if (round.waiters.length >= REPLICA_LIMITS.pendingReads) {
+      return Promise.reject(new Fault('overloaded', 'too many reads wait for the leader at this node'));
+    }
+    return new Promise((resolve, reject) => {
+      round.waiters.push({ resolve, reject });
+      if (this.#current === null) this.#begin();
+    });
+  }
+
+  readable(id: number, index: number): void {
+    if (this.#current?.id !== id) return;
+    const { round } = this.#current;
+    this.#current = null;
+    void this.#port.waitForApplied(index).then(() => {
+      for (const waiter of round.waiters) waiter.resolve();
+    });
+    this.#begin();
+  }
+
+  /** No leader, or it cannot know yet: again after a pause, until the deadline. */
+  refused(id: number): void {
+    if (this.#current?.id !== id) return;
+    const { round } = this.#current;
+    this.#current = null;
+    if (performance.now() > round.deadline) {
+      this.#fail(round, new Fault('noLeader', 'no leader answered the read in time'));
+      this.#begin();
+      return;
+    }
+    if (this.#next !== null) round.waiters.push(...this.#next.waiters);
+    this.#next = round;
+    setTimeout(() => {
+      if (this.#current === null) this.#begin();
+    }, REPLICA_TIMES.retryPauseMs);
+  }
+
+  stop(fault: Fault): void {
+    this.#stopped = fault;
+    for (const round of [this.#current?.round, this.#next]) if (round) this.#fail(round, fault);
+    this.#current = null;
+    this.#next = null;
+  }
+
+  #begin(): void {
+    if (this.#next === null || this.#stopped !== null) return;
+    const round = this.#next;
+    this.#next = null;
+    const id = this.#port.nextRequest();
+    this.#current = { id, round };
+    this.#port.request(id);
+  }
+
+  #fail(round: Round, fault: Fault): void {
+    for (const waiter of round.waiters) waiter.reject(fault);
+  }
+}

@@ -1,0 +1,96 @@
+import type { Logger } from 'pino';
+import type { SnapshotMeta, Term } from '../../raft/types.ts';
+import { Fault } from '../../src/errors.ts';
+import type { NodeId } from '../../src/ids.ts';
+import { encodeOpen } from '../open-messages.ts';
+import type { PeerNetwork } from '../p2p/network.ts';
+import type { ReceivedSnapshot, SnapshotInbox, StateStore } from '../storage/ports.ts';
+import type { Applier } from './applier.ts';
+import { decodeSnapshotMeta, encodeControl, encodeSnapshotMeta } from './control-messages.ts';
+import { REPLICA_TIMES } from './limits.ts';
+import type { RaftDriver } from './raft-driver.ts';
+
+/**
+ * Brings a whole state to a follower that the log no longer reaches (paper §7). The leader tells it to fetch; the
+ * follower pulls the bytes over a stream of their own, at its own pace, keeps them beside its state, and only then
+ * hands the core the `installSnapshot` message.
+ */
+export class SnapshotTransfer {
+  readonly #parts: {
+    readonly self: NodeId;
+    readonly network: PeerNetwork;
+    readonly inbox: SnapshotInbox;
+    readonly logger: Logger;
+    readonly driver: RaftDriver;
+    readonly applier: Applier;
+  };
+  #received: { readonly meta: SnapshotMeta; readonly snapshot: ReceivedSnapshot } | null = null;
+  #fetching = false;
+
+  constructor(parts: SnapshotTransfer['#parts']) {
+    this.#parts = parts;
+  }
+
+  /** At the leader. */
+  async offer(to: NodeId, term: Term): Promise<void> {
+    const { network, driver, logger } = this.#parts;
+    let result: 'delivered' | 'failed' = 'delivered';
+    try {
+      const request = encodeControl({ kind: 'fetchSnapshot', term });
+      await network.request(to, 'control', request, { timeoutMs: REPLICA_TIMES.snapshotTimeoutMs });
+    } catch (error) {
+      logger.warn({ peer: to, err: error }, 'a follower could not fetch the snapshot');
+      result = 'failed';
+    }
+    driver.step({ kind: 'snapshotResult', peer: to, result });
+  }
+
+  /** At the leader: what the follower pulls. The first chunk tells where in the log it stands. */
+  async *bytes(): AsyncIterable<Uint8Array> {
+    const dump = await this.#parts.applier.store.dump();
+    try {
+      yield encodeSnapshotMeta(this.#parts.driver.core.snapshotMeta(dump.applied));
+      yield* dump.chunks;
+    } finally {
+      await dump.close();
+    }
+  }
+
+  /** At the follower. @throws Fault when it did not arrive whole */
+  async fetch(from: NodeId, term: Term): Promise<void> {
+    if (this.#fetching) throw new Fault('overloaded', 'a snapshot is being fetched already');
+    this.#fetching = true;
+    try {
+      const abort = AbortSignal.timeout(REPLICA_TIMES.snapshotTimeoutMs);
+      const chunks = this.#parts.network.open(from, encodeOpen({ kind: 'snapshot' }), abort)[Symbol.asyncIterator]();
+      const first = await chunks.next();
+      if (first.done === true) throw new Fault('corrupt', 'the snapshot came without a head');
+      const meta = decodeSnapshotMeta(first.value);
+      const snapshot = await this.#parts.inbox.receive({ [Symbol.asyncIterator]: () => chunks });
+      await this.#offerToCore(from, term, meta, snapshot);
+    } finally {
+      this.#fetching = false;
+    }
+  }
+
+  /** At the follower, once its log stands behind the snapshot. */
+  async install(meta: SnapshotMeta): Promise<StateStore> {
+    const received = this.#received;
+    if (received?.meta.index !== meta.index) throw new Fault('corrupt', 'the snapshot to install is not the received one');
+    this.#received = null;
+    return received.snapshot.install();
+  }
+
+  async #offerToCore(from: NodeId, term: Term, meta: SnapshotMeta, snapshot: ReceivedSnapshot): Promise<void> {
+    if (snapshot.applied !== meta.index) throw new Fault('corrupt', 'the snapshot stands at another index than told');
+    const received = { meta, snapshot };
+    this.#received = received;
+    const { self, driver } = this.#parts;
+    driver.step({ kind: 'message', message: { kind: 'installSnapshot', from, to: self, term, snapshot: meta } });
+    // The core takes it within the step, or never: a stale one is of no use.
+    if (driver.core.restoring !== meta.index) {
+      if (this.#received === received) this.#received = null;
+      await snapshot.discard();
+    }
+  }
+}
