@@ -1,0 +1,129 @@
+import type { Logger } from 'pino';
+import { SYSTEM } from '../../src/auth.ts';
+import type { Incarnation } from '../../src/ids.ts';
+import type { Command } from '../../src/state/commands.ts';
+import type { Replica } from '../replica/replica.ts';
+import type { AttemptKey, RunnerEvent, RunnerSupervisor } from '../runner/ports.ts';
+
+/** A start waits this long for the end of a short job, so that one entry tells both. */
+const START_DELAY_MS = 20;
+const RETRY_PAUSE_MS = 200;
+const MAX_PER_PROPOSAL = 512;
+
+type Ended = Extract<RunnerEvent, { kind: 'ended' }>;
+type Started = Extract<RunnerEvent, { kind: 'started' }>;
+
+/**
+ * Brings what the runner tells into the log. An end is proposed until the log has taken or refused it, and only then
+ * may the runner forget it; repeated ends of one attempt are merged.
+ */
+export class Reports {
+  readonly #replica: Replica;
+  readonly #supervisor: RunnerSupervisor;
+  readonly #logger: Logger;
+  readonly #starts = new Map<string, { readonly event: Started; readonly incarnation: Incarnation; readonly dueAt: number }>();
+  readonly #ends = new Map<string, Ended>();
+  readonly #proposing = new Set<string>();
+  #timer: NodeJS.Timeout | null = null;
+  #stopped = false;
+
+  constructor(replica: Replica, supervisor: RunnerSupervisor, logger: Logger) {
+    this.#replica = replica;
+    this.#supervisor = supervisor;
+    this.#logger = logger;
+  }
+
+  started(event: Started, incarnation: Incarnation): void {
+    const key = keyOf(event);
+    if (this.#ends.has(key) || this.#proposing.has(key)) return;
+    this.#starts.set(key, { event, incarnation, dueAt: performance.now() + START_DELAY_MS });
+    this.#arm(START_DELAY_MS);
+  }
+
+  ended(event: Ended): void {
+    const key = keyOf(event);
+    this.#starts.delete(key);
+    if (this.#proposing.has(key)) return;
+    this.#ends.set(key, event);
+    this.#arm(0);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+  }
+
+  #arm(ms: number): void {
+    if (this.#stopped) return;
+    if (ms === 0) {
+      if (this.#ends.size === 1) setImmediate(() => this.#flush());
+      return;
+    }
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null;
+      this.#flush();
+    }, ms);
+  }
+
+  #flush(): void {
+    if (this.#stopped) return;
+    const ends = [...this.#ends].slice(0, MAX_PER_PROPOSAL);
+    const now = performance.now();
+    const starts = [...this.#starts].filter(([, start]) => start.dueAt <= now + 1).slice(0, MAX_PER_PROPOSAL);
+    for (const [key] of starts) this.#starts.delete(key);
+    for (const [key] of ends) {
+      this.#ends.delete(key);
+      this.#proposing.add(key);
+    }
+    if (starts.length > 0) void this.#proposeStarts(starts.map(([, start]) => startCommand(start)));
+    if (ends.length > 0) void this.#proposeEnds(ends);
+    if (this.#ends.size > 0) setImmediate(() => this.#flush());
+    if (this.#starts.size > 0) this.#arm(START_DELAY_MS);
+  }
+
+  /** A start that is not taken needs no second try: the end tells it too. */
+  async #proposeStarts(commands: readonly Command[]): Promise<void> {
+    await this.#replica.propose(SYSTEM, commands).catch((error: unknown) => {
+      this.#logger.debug({ err: error }, 'starts were not taken');
+    });
+  }
+
+  async #proposeEnds(ends: readonly (readonly [string, Ended])[]): Promise<void> {
+    try {
+      const commands = ends.map(([, event]) => endCommand(event));
+      const results = await this.#replica.propose(SYSTEM, commands);
+      for (const [i, [key, event]] of ends.entries()) {
+        const result = results[i];
+        if (result?.ok === false) this.#logger.info({ ...idOf(event), code: result.code }, 'an end was refused');
+        this.#proposing.delete(key);
+        this.#supervisor.forget(idOf(event));
+      }
+    } catch (error) {
+      this.#logger.warn({ err: error, count: ends.length }, 'ends were not taken and are proposed again');
+      setTimeout(() => {
+        for (const [key, event] of ends) {
+          this.#proposing.delete(key);
+          this.ended(event);
+        }
+      }, RETRY_PAUSE_MS);
+    }
+  }
+}
+
+function keyOf(attempt: AttemptKey): string {
+  return `${attempt.job}/${attempt.attempt}`;
+}
+
+function idOf(event: AttemptKey): AttemptKey {
+  return { job: event.job, attempt: event.attempt };
+}
+
+function startCommand(start: { readonly event: Started; readonly incarnation: Incarnation }): Command {
+  const { job, attempt, at } = start.event;
+  return { kind: 'started', job, attempt, incarnation: start.incarnation, at };
+}
+
+function endCommand(event: Ended): Command {
+  const { job, attempt, incarnation, startedAt, endedAt, end } = event;
+  return { kind: 'ended', job, attempt, incarnation, startedAt, endedAt, end };
+}

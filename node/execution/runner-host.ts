@@ -1,0 +1,204 @@
+import type { Logger } from 'pino';
+import { SYSTEM } from '../../src/auth.ts';
+import { unreachable } from '../../src/errors.ts';
+import type { Incarnation, NodeId } from '../../src/ids.ts';
+import type { Job, LiveJob } from '../../src/jobs/job.ts';
+import type { Resources } from '../../src/resources/resources.ts';
+import type { ChangeEvent } from '../../src/state/apply.ts';
+import { jobsOnRunner } from '../../src/state/queries.ts';
+import type { PeerNetwork } from '../p2p/network.ts';
+import type { Replica } from '../replica/replica.ts';
+import type { AttemptKey, RunnerEvent, RunnerSupervisor } from '../runner/ports.ts';
+import type { DispatchAnswer } from '../dispatch-messages.ts';
+import { LeaseRenewal } from './lease-renewal.ts';
+import { Reports } from './reports.ts';
+
+const RETRY_PAUSE_MS = 500;
+
+export interface RunnerHostDependencies {
+  readonly self: NodeId;
+  readonly replica: Replica;
+  readonly supervisor: RunnerSupervisor;
+  readonly network: PeerNetwork;
+  readonly logger: Logger;
+  /** At the leader: takes a renewal of this node's own runner. */
+  readonly renewHere: (runner: NodeId, incarnation: Incarnation) => DispatchAnswer;
+}
+
+export interface RunnerHostOptions {
+  readonly total: Resources;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly leaseMs: number;
+  /** Added to the environment of every job. */
+  readonly jobEnv: Readonly<Record<string, string>>;
+}
+
+/**
+ * Stands between the replicated state and this machine's runner process: starts what the state assigns here, stops what
+ * it no longer wants, and reports what became of it. Everything is idempotent by (job, attempt), so after a restart of
+ * the node, of the runner or of the state it compares both and goes on.
+ */
+export class RunnerHost {
+  readonly #dependencies: RunnerHostDependencies;
+  readonly #options: RunnerHostOptions;
+  readonly #reports: Reports;
+  readonly #renewal: LeaseRenewal;
+  #session: { readonly incarnation: Incarnation; readonly pid: number; registered: 'no' | 'asking' | 'yes' } | null = null;
+  #stopped = false;
+
+  constructor(dependencies: RunnerHostDependencies, options: RunnerHostOptions) {
+    const { self, replica, supervisor, logger } = dependencies;
+    this.#dependencies = dependencies;
+    this.#options = options;
+    this.#reports = new Reports(replica, supervisor, logger);
+    this.#renewal = new LeaseRenewal(dependencies, options, {
+      leader: () => replica.leader,
+      isAlone: () => isAlone(replica),
+      renewHere: (incarnation) => dependencies.renewHere(self, incarnation),
+      renewed: (forMs) => supervisor.renew(forMs),
+      unknown: () => void this.#register(),
+    });
+    supervisor.onEvent((event) => this.#onEvent(event));
+  }
+
+  /** The runner process is there; registering with the cluster goes on behind it. */
+  async start(): Promise<{ readonly pid: number }> {
+    await this.#connect();
+    return { pid: this.#session?.pid ?? 0 };
+  }
+
+  get isRegistered(): boolean {
+    return this.#session?.registered === 'yes';
+  }
+
+  get pid(): number | null {
+    return this.#session?.pid ?? null;
+  }
+
+  changed(events: readonly ChangeEvent[]): void {
+    for (const event of events) if (event.kind === 'job') this.#onJob(event.job, event.before);
+  }
+
+  /** The whole state was replaced, or this node's runner was registered. */
+  reconcile(held: readonly AttemptKey[]): void {
+    const { replica, self, supervisor } = this.#dependencies;
+    const wanted = new Set<string>();
+    for (const id of jobsOnRunner(replica.state, self)) {
+      const job = replica.state.jobs.get(id);
+      if (job === undefined || (job.state !== 'assigned' && job.state !== 'running')) continue;
+      if (job.current.incarnation !== this.#session?.incarnation) continue;
+      wanted.add(`${job.id}/${job.current.attempt}`);
+      this.#start(job);
+      if (job.cancel !== null) this.#stop(job, 'cancelled');
+    }
+    for (const attempt of held) {
+      if (!wanted.has(`${attempt.job}/${attempt.attempt}`)) supervisor.stop(attempt, 'lost');
+    }
+  }
+
+  async stop(mode: 'keep' | 'killJobs'): Promise<void> {
+    this.#stopped = true;
+    this.#renewal.stop();
+    this.#reports.stop();
+    await this.#dependencies.supervisor.close(mode);
+  }
+
+  async #connect(): Promise<void> {
+    const { supervisor } = this.#dependencies;
+    const connected = await supervisor.connect();
+    this.#session = { incarnation: connected.incarnation, pid: connected.pid, registered: 'no' };
+    if (isAlone(this.#dependencies.replica)) supervisor.renew(null);
+    void this.#register(connected.held);
+  }
+
+  async #register(held: readonly AttemptKey[] = []): Promise<void> {
+    const session = this.#session;
+    if (session === null || session.registered === 'asking') return;
+    session.registered = 'asking';
+    while (!this.#stopped && session === this.#session) {
+      if (await this.#tryToRegister(session.incarnation)) {
+        session.registered = 'yes';
+        this.#renewal.start(session.incarnation);
+        this.reconcile(held);
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS));
+    }
+  }
+
+  async #tryToRegister(incarnation: Incarnation): Promise<boolean> {
+    const { replica, self, logger } = this.#dependencies;
+    const { total, labels } = this.#options;
+    try {
+      const [result] = await replica.propose(SYSTEM, [
+        { kind: 'registerRunner', runner: self, incarnation, total, labels },
+      ]);
+      if (result?.ok === false) logger.error({ code: result.code, detail: result.message }, 'the runner was refused');
+      return result?.ok === true;
+    } catch (error) {
+      logger.info({ err: error }, 'the runner is not registered yet');
+      return false;
+    }
+  }
+
+  #onJob(job: Job, before: Job['state'] | null): void {
+    const { self, supervisor } = this.#dependencies;
+    if (job.state === 'assigned' || job.state === 'running') {
+      if (job.current.runner !== self || job.current.incarnation !== this.#session?.incarnation) return;
+      if (job.cancel !== null) this.#stop(job, 'cancelled');
+      else if (job.state === 'assigned') this.#start(job);
+      return;
+    }
+    const last = job.past.at(-1);
+    const leftHere = (before === 'assigned' || before === 'running') && last?.runner === self;
+    if (leftHere && last.outcome === 'lost') supervisor.stop({ job: job.id, attempt: last.attempt }, 'lost');
+  }
+
+  #start(job: LiveJob): void {
+    this.#dependencies.supervisor.start({
+      job: job.id,
+      attempt: job.current.attempt,
+      spec: job.spec,
+      timeoutMs: job.plan.timeoutMs,
+      env: this.#options.jobEnv,
+    });
+  }
+
+  #stop(job: LiveJob, why: 'cancelled' | 'lost'): void {
+    this.#dependencies.supervisor.stop({ job: job.id, attempt: job.current.attempt }, why);
+  }
+
+  #onEvent(event: RunnerEvent): void {
+    switch (event.kind) {
+      case 'started':
+        if (this.#session !== null) this.#reports.started(event, this.#session.incarnation);
+        break;
+      case 'ended':
+        this.#reports.ended(event);
+        break;
+      case 'gone':
+        void this.#replaceRunner();
+        break;
+      default:
+        unreachable(event);
+    }
+  }
+
+  async #replaceRunner(): Promise<void> {
+    this.#renewal.stop();
+    this.#session = null;
+    while (!this.#stopped && this.#session === null) {
+      try {
+        await this.#connect();
+      } catch (error) {
+        this.#dependencies.logger.error({ err: error }, 'the runner process cannot be started');
+        await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS));
+      }
+    }
+  }
+}
+
+function isAlone(replica: Replica): boolean {
+  const { voters, outgoing, learners } = replica.consensus.configuration;
+  return voters.length === 1 && outgoing.length === 0 && learners.length === 0;
+}

@@ -1,0 +1,83 @@
+import type { Logger } from 'pino';
+import { SYSTEM } from '../src/auth.ts';
+import type { NodeId } from '../src/ids.ts';
+import type { PeerNetwork } from './p2p/network.ts';
+import type { Replica } from './replica/replica.ts';
+
+const RETRY_PAUSE_MS = 500;
+
+export type KnownMembers = ReadonlyMap<NodeId, readonly string[]>;
+
+/**
+ * Keeps the network in step with the replicated membership, and the replicated addresses of this node in step with
+ * where it really listens.
+ */
+export class Membership {
+  readonly #self: NodeId;
+  readonly #replica: Replica;
+  readonly #network: PeerNetwork;
+  readonly #logger: Logger;
+  /** From the answer to the join, until the log tells more. */
+  readonly #introduced: KnownMembers;
+  #stopped = false;
+
+  constructor(
+    dependencies: {
+      readonly self: NodeId;
+      readonly replica: Replica;
+      readonly network: PeerNetwork;
+      readonly logger: Logger;
+    },
+    introduced: KnownMembers,
+  ) {
+    this.#self = dependencies.self;
+    this.#replica = dependencies.replica;
+    this.#network = dependencies.network;
+    this.#logger = dependencies.logger;
+    this.#introduced = introduced;
+  }
+
+  /** To be called when the configuration or a node's addresses changed. */
+  refresh(): void {
+    this.#network.setMembers(this.members());
+  }
+
+  members(): KnownMembers {
+    const { voters, outgoing, learners, learnersNext } = this.#replica.consensus.configuration;
+    const ids = new Set([...voters, ...outgoing, ...learners, ...learnersNext]);
+    if (ids.size === 0) for (const id of this.#introduced.keys()) ids.add(id);
+    ids.delete(this.#self);
+    return new Map(
+      [...ids].map((id) => [id, this.#replica.state.nodes.get(id)?.addresses ?? this.#introduced.get(id) ?? []]),
+    );
+  }
+
+  /** Tells the cluster where this node listens, until it has taken it. */
+  async announce(node: { readonly http: string; readonly version: string }): Promise<void> {
+    const addresses = this.#network.addresses();
+    while (!this.#stopped) {
+      try {
+        const known = this.#replica.state.nodes.get(this.#self);
+        await this.#replica.barrier();
+        const same = known?.http === node.http && known.version === node.version;
+        if (same && sameAddresses(known.addresses, addresses)) return;
+        const [result] = await this.#replica.propose(SYSTEM, [
+          { kind: 'announceNode', node: this.#self, addresses, ...node },
+        ]);
+        if (result?.ok === true) return;
+        this.#logger.error({ result }, 'the addresses of this node were refused');
+      } catch (error) {
+        this.#logger.debug({ err: error }, 'the addresses of this node are not announced yet');
+      }
+      await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS));
+    }
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+}
+
+function sameAddresses(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((address, i) => address === b[i]);
+}

@@ -1,0 +1,109 @@
+import { statfs } from 'node:fs/promises';
+import { freemem, loadavg } from 'node:os';
+import { z } from 'zod';
+import type { RunnerView } from '../../src/api/views.ts';
+import type { NodeId } from '../../src/ids.ts';
+import type { PeerNetwork } from '../p2p/network.ts';
+import { decodeVersioned, encodeVersioned } from '../versioned.ts';
+
+const SAMPLE_MS = 1_000;
+/** An unchanged machine says so this often … */
+const REPEAT_MS = 10_000;
+/** … and what is older than this is not believed. */
+const STALE_MS = 30_000;
+/** Smaller changes are not worth a message, as parts of the whole. */
+const REAL_CHANGE = 0.1;
+
+const advertSchema = z.strictObject({
+  /** The sender's session: a restarted node counts its sequence anew. */
+  session: z.string().max(64),
+  sequence: z.int().nonnegative(),
+  load1: z.number().nonnegative(),
+  memoryFree: z.number().nonnegative(),
+  diskFree: z.number().nonnegative(),
+});
+type Advert = z.infer<typeof advertSchema>;
+type Load = NonNullable<RunnerView['load']>;
+
+/** What each machine measures of itself, spread by gossip: a lossy hint for people and for ranking, never a promise. */
+export class CapacityView {
+  readonly #network: PeerNetwork;
+  readonly #self: NodeId;
+  readonly #session: string;
+  readonly #dataDir: string;
+  readonly #heard = new Map<NodeId, { readonly advert: Advert; readonly at: number }>();
+  #timer: NodeJS.Timeout | null = null;
+  #sequence = 0;
+  #published: { readonly load: Load; readonly at: number } | null = null;
+
+  constructor(
+    dependencies: { readonly network: PeerNetwork; readonly self: NodeId },
+    options: { readonly session: string; readonly dataDir: string },
+  ) {
+    this.#network = dependencies.network;
+    this.#self = dependencies.self;
+    this.#session = options.session;
+    this.#dataDir = options.dataDir;
+  }
+
+  start(): void {
+    this.#network.onCapacity((from, bytes) => this.#hear(from, bytes));
+    this.#timer = setInterval(() => void this.#sample(), SAMPLE_MS);
+  }
+
+  stop(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+  }
+
+  loadOf(node: NodeId): Load | null {
+    const heard = this.#heard.get(node);
+    if (heard === undefined || performance.now() - heard.at > STALE_MS) return null;
+    const { load1, memoryFree, diskFree } = heard.advert;
+    return { load1, memoryFree, diskFree };
+  }
+
+  forget(node: NodeId): void {
+    this.#heard.delete(node);
+  }
+
+  async #sample(): Promise<void> {
+    const disk = await statfs(this.#dataDir).catch(() => null);
+    const load: Load = {
+      load1: loadavg()[0] ?? 0,
+      memoryFree: freemem(),
+      diskFree: disk === null ? 0 : disk.bavail * disk.bsize,
+    };
+    const now = performance.now();
+    const due = this.#published === null || now - this.#published.at >= REPEAT_MS;
+    if (!due && this.#published !== null && !differs(load, this.#published.load)) return;
+    this.#published = { load, at: now };
+    this.#sequence += 1;
+    const advert: Advert = { session: this.#session, sequence: this.#sequence, ...load };
+    this.#heard.set(this.#self, { advert, at: now });
+    this.#network.publishCapacity(encodeVersioned(advert));
+  }
+
+  #hear(from: NodeId, bytes: Uint8Array): void {
+    const advert = readAdvert(bytes);
+    if (advert === null) return;
+    const known = this.#heard.get(from)?.advert;
+    if (known?.session === advert.session && known.sequence >= advert.sequence) return;
+    this.#heard.set(from, { advert, at: performance.now() });
+  }
+}
+
+function readAdvert(bytes: Uint8Array): Advert | null {
+  try {
+    return advertSchema.parse(decodeVersioned(bytes));
+  } catch {
+    return null;
+  }
+}
+
+function differs(a: Load, b: Load): boolean {
+  return (
+    Math.abs(a.load1 - b.load1) > Math.max(REAL_CHANGE, b.load1 * REAL_CHANGE) ||
+    Math.abs(a.memoryFree - b.memoryFree) > b.memoryFree * REAL_CHANGE ||
+    Math.abs(a.diskFree - b.diskFree) > b.diskFree * REAL_CHANGE
+  );
+}

@@ -1,0 +1,105 @@
+import { v7 as uuidv7 } from 'uuid';
+import { toJobView } from '../../src/api/job-view.ts';
+import type { JobView, Page } from '../../src/api/views.ts';
+import type { Identity } from '../../src/auth.ts';
+import { Rejection } from '../../src/errors.ts';
+import type { JobId } from '../../src/ids.ts';
+import type { FinalJob, Job } from '../../src/jobs/job.ts';
+import { planOf } from '../../src/jobs/plan.ts';
+import { placeOne } from '../../src/scheduling/place.ts';
+import type { Command, CommandResult, Placement } from '../../src/state/commands.ts';
+import type { Consistency, ListQuery, SubmitItem, SubmitResult } from '../core.ts';
+import type { Replica } from '../replica/replica.ts';
+import type { JobStore } from './job-store.ts';
+import type { JobWatch } from './job-watch.ts';
+import { expectTaken } from './results.ts';
+
+export interface JobServiceDependencies {
+  readonly replica: Replica;
+  readonly jobs: JobStore;
+  readonly watch: JobWatch;
+}
+
+export class JobService {
+  readonly #replica: Replica;
+  readonly #jobs: JobStore;
+  readonly #watch: JobWatch;
+
+  constructor(dependencies: JobServiceDependencies) {
+    this.#replica = dependencies.replica;
+    this.#jobs = dependencies.jobs;
+    this.#watch = dependencies.watch;
+  }
+
+  async submit(identity: Identity, items: readonly SubmitItem[]): Promise<readonly SubmitResult[]> {
+    const ids: JobId[] = [];
+    const commands: Command[] = [];
+    for (const item of items) {
+      const id = uuidv7() as JobId;
+      ids.push(id);
+      commands.push({
+        kind: 'submit',
+        id,
+        spec: item.spec,
+        placement: items.length === 1 ? this.#place(item) : null,
+        idempotency: item.idempotency,
+      });
+    }
+    const results = await this.#replica.propose(identity.principal, commands);
+    return results.map((result, i) => submitResult(result, ids[i] as JobId));
+  }
+
+  async get(id: JobId, consistency: Consistency): Promise<JobView> {
+    await this.#settle(consistency);
+    return toJobView(await this.#jobs.get(id));
+  }
+
+  async list(query: ListQuery, consistency: Consistency): Promise<Page<JobView>> {
+    await this.#settle(consistency);
+    const { jobs, nextCursor } = await this.#jobs.list(query);
+    return { items: jobs.map(toJobView), nextCursor };
+  }
+
+  async wait(id: JobId, timeoutMs: number, signal: AbortSignal): Promise<JobView> {
+    const over = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+    await this.#replica.barrier();
+    const final = await this.#watch.until(id, over, async (changed) => {
+      const job = changed ?? (await this.#jobs.get(id));
+      return isFinal(job) ? job : undefined;
+    });
+    return toJobView(final ?? (await this.#jobs.get(id)));
+  }
+
+  async cancel(identity: Identity, id: JobId, mode: 'any' | 'queued'): Promise<JobView> {
+    await this.#replica.barrier();
+    const job = await this.#jobs.get(id);
+    if (isFinal(job)) throw new Rejection('alreadyFinal', `the job is ${job.state} already`);
+    expectTaken(await this.#replica.propose(identity.principal, [{ kind: 'cancel', job: id, mode }]));
+    return toJobView(await this.#jobs.get(id));
+  }
+
+  async retry(identity: Identity, id: JobId): Promise<JobView> {
+    await this.#replica.barrier();
+    const job = await this.#jobs.get(id);
+    if (!isFinal(job)) throw new Rejection('wrongState', `the job is ${job.state}: only a final one is tried again`);
+    expectTaken(await this.#replica.propose(identity.principal, [{ kind: 'retry', job: id, record: job }]));
+    return toJobView(await this.#jobs.get(id));
+  }
+
+  async #settle(consistency: Consistency): Promise<void> {
+    if (consistency === 'linearizable') await this.#replica.barrier();
+  }
+
+  /** The fast path: a guess from this node's state, which apply takes or leaves. */
+  #place(item: SubmitItem): Placement | null {
+    return placeOne(this.#replica.state, planOf(item.spec), Math.random);
+  }
+}
+
+export function isFinal(job: Job): job is FinalJob {
+  return 'finalAt' in job;
+}
+
+function submitResult(result: CommandResult, id: JobId): SubmitResult {
+  return result.ok ? { ok: true, id: result.job ?? id, existed: result.existed ?? false } : result;
+}

@@ -1,0 +1,53 @@
+import { Rejection } from '../../src/errors.ts';
+import type { JobId } from '../../src/ids.ts';
+import type { Job } from '../../src/jobs/job.ts';
+import type { JobFilter, ListQuery } from '../core.ts';
+import { LIMITS } from '../../src/limits.ts';
+import type { Replica } from '../replica/replica.ts';
+
+/** Finds jobs wherever they are: in the heap while they live, on their way to the database, or in it. */
+export class JobStore {
+  readonly #replica: Replica;
+
+  constructor(replica: Replica) {
+    this.#replica = replica;
+  }
+
+  async find(id: JobId): Promise<Job | null> {
+    const inHeap = this.#replica.state.jobs.get(id) ?? this.#replica.applier.leaving(id);
+    if (inHeap !== undefined) return inHeap;
+    const stored = await this.#replica.applier.store.get('job', id);
+    // It may have come back to life, or been ended, while the database was read.
+    return this.#replica.state.jobs.get(id) ?? this.#replica.applier.leaving(id) ?? stored;
+  }
+
+  /** @throws Rejection `notFound` */
+  async get(id: JobId): Promise<Job> {
+    const job = await this.find(id);
+    if (job === null) throw new Rejection('notFound', `no job has the id ${id}`);
+    return job;
+  }
+
+  /** Newest first; looks at a bounded number of jobs and tells from where to go on. */
+  async list(query: ListQuery): Promise<{ readonly jobs: readonly Job[]; readonly nextCursor: string | null }> {
+    await this.#replica.written();
+    const jobs: Job[] = [];
+    let looked = 0;
+    for await (const job of this.#replica.applier.store.jobs(query.cursor)) {
+      looked += 1;
+      if (matches(job, query.filter)) jobs.push(job);
+      if (jobs.length >= query.limit || looked >= LIMITS.listScanMax) return { jobs, nextCursor: job.id };
+    }
+    return { jobs, nextCursor: null };
+  }
+}
+
+function matches(job: Job, filter: JobFilter): boolean {
+  return (
+    (filter.state === undefined || job.state === filter.state) &&
+    (filter.queue === undefined || job.plan.queue === filter.queue) &&
+    (filter.project === undefined || job.plan.project === filter.project) &&
+    (filter.name === undefined || job.spec.name === filter.name) &&
+    Object.entries(filter.labels ?? {}).every(([label, value]) => job.spec.labels?.[label] === value)
+  );
+}

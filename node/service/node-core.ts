@@ -1,0 +1,43 @@
+import type { Readiness } from '../../src/api/views.ts';
+import type { Core } from '../core.ts';
+import type { Replica } from '../replica/replica.ts';
+import type { ClusterService } from './cluster-service.ts';
+import type { JobService } from './job-service.ts';
+import type { LogService } from './log-service.ts';
+import type { TokenService } from './token-service.ts';
+
+export interface NodeCoreParts {
+  readonly replica: Replica;
+  readonly jobs: JobService;
+  readonly logs: LogService;
+  readonly cluster: ClusterService;
+  readonly tokens: TokenService;
+  readonly readiness: () => Readiness;
+}
+
+/** Puts the services together into what an edge asks. */
+export function createCore(parts: NodeCoreParts): Core {
+  const { replica, jobs, logs, cluster, tokens, readiness } = parts;
+  return {
+    authenticate: async (bearer) => tokens.authenticate(bearer),
+    submit: (identity, items) => jobs.submit(identity, items),
+    job: (id, consistency) => jobs.get(id, consistency),
+    jobs: (query, consistency) => jobs.list(query, consistency),
+    waitForJob: (id, timeoutMs, signal) => jobs.wait(id, timeoutMs, signal),
+    cancelJob: (identity, id, mode) => jobs.cancel(identity, id, mode),
+    retryJob: (identity, id) => jobs.retry(identity, id),
+    logs: (id, query, signal) => logs.read(id, query, signal),
+    runners: (consistency) => cluster.runners(consistency),
+    drainRunner: (identity, id, mode) => cluster.drain(identity, id, mode),
+    cluster: (consistency) => cluster.view(consistency),
+    setMemberRole: (identity, id, role) => cluster.setRole(identity, id, role),
+    removeMember: (identity, id) => cluster.remove(identity, id),
+    transferLeadership: (identity, to) => cluster.transfer(identity, to),
+    tokens: () => tokens.list(),
+    createToken: (identity, request) => tokens.create(identity, request),
+    createJoinToken: (identity, request) => tokens.createJoinToken(identity, request),
+    revokeToken: (identity, id) => tokens.revoke(identity, id),
+    readiness,
+    appliedIndex: () => replica.applier.applied,
+  };
+}
