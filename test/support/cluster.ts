@@ -1,0 +1,133 @@
+import { join } from 'node:path';
+import { NodeProcess } from './node-process.ts';
+import { makeTempFolder, type TempFolder } from './temp-folder.ts';
+import { waitUntil } from './wait-until.ts';
+
+export interface ClusterOptions {
+  readonly size: number;
+  /** For every node, at the first start only. */
+  readonly flags?: readonly string[];
+}
+
+const ANY_PORT = ['--http', '127.0.0.1:0', '--p2p', '127.0.0.1:0', '--grpc', '127.0.0.1:0'];
+
+/** Real nodes on this machine, joined with the token that the first one printed. */
+export class TestCluster {
+  readonly nodes: NodeProcess[] = [];
+  readonly folder: string;
+  readonly #temp: TempFolder;
+  readonly #flags: readonly string[];
+  readonly #onExit = () => this.#destroyAll();
+
+  static async start(options: ClusterOptions): Promise<TestCluster> {
+    const cluster = new TestCluster(await makeTempFolder('cluster'), options.flags ?? []);
+    try {
+      await cluster.bootstrap();
+      while (cluster.nodes.length < options.size) await cluster.join();
+      if (options.size > 1) await cluster.settled();
+    } catch (error) {
+      const tails = cluster.logTails();
+      await cluster.close();
+      throw new Error(`the cluster did not start\n${tails}`, { cause: error });
+    }
+    return cluster;
+  }
+
+  private constructor(temp: TempFolder, flags: readonly string[]) {
+    this.#temp = temp;
+    this.folder = temp.path;
+    this.#flags = flags;
+    process.once('exit', this.#onExit);
+  }
+
+  /** A node that is not started yet. */
+  add(): NodeProcess {
+    const name = `node-${this.nodes.length + 1}`;
+    const node = new NodeProcess({ name, folder: join(this.folder, name) });
+    this.nodes.push(node);
+    return node;
+  }
+
+  async bootstrap(): Promise<NodeProcess> {
+    const node = this.add();
+    await node.start('up', ['--bootstrap', ...ANY_PORT, ...this.#flags]);
+    node.token = await node.readSecret('admin.token');
+    await node.ready();
+    return node;
+  }
+
+  async join(token?: string): Promise<NodeProcess> {
+    const joinToken = token ?? (await this.node(0).readSecret('join.token'));
+    const node = this.add();
+    await node.start('up', ['--join', joinToken, ...ANY_PORT, ...this.#flags]);
+    node.token = await this.adminToken();
+    await node.ready();
+    return node;
+  }
+
+  /** With nothing but its data folder, as a user would start it again. */
+  async restart(node: NodeProcess): Promise<void> {
+    await node.start('up', []);
+  }
+
+  node(position: number): NodeProcess {
+    const node = this.nodes[position];
+    if (node === undefined) throw new Error(`no node ${position}`);
+    return node;
+  }
+
+  adminToken(): Promise<string> {
+    return this.node(0).readSecret('admin.token');
+  }
+
+  /** The node that a majority of the running ones takes for the leader. */
+  async leader(): Promise<NodeProcess> {
+    const id = await waitUntil('a leader that a majority knows', async () => {
+      const views = await Promise.allSettled(this.#running().map((node) => node.api.cluster()));
+      const votes = views.flatMap((view) => (view.status === 'fulfilled' ? [view.value.leader] : []));
+      const majority = Math.floor(this.nodes.length / 2) + 1;
+      const agreed = votes.find((vote) => vote !== null && votes.filter((other) => other === vote).length >= majority);
+      return agreed ?? null;
+    });
+    for (const node of this.#running()) {
+      if ((await node.file())?.nodeId === id) return node;
+    }
+    throw new Error(`the leader ${id} is none of the running nodes`);
+  }
+
+  async followers(): Promise<readonly NodeProcess[]> {
+    const leader = await this.leader();
+    return this.#running().filter((node) => node !== leader);
+  }
+
+  /** Every node votes, and every runner is ready, as seen by every node. */
+  async settled(): Promise<void> {
+    await waitUntil('all nodes to be voters with a ready runner', async () => {
+      for (const node of this.#running()) {
+        const { members } = await node.api.cluster();
+        if (members.filter((member) => member.role === 'voter').length !== this.nodes.length) return null;
+        const runners = await node.api.runners();
+        if (runners.filter((runner) => runner.state === 'ready').length !== this.nodes.length) return null;
+      }
+      return true;
+    });
+  }
+
+  logTails(): string {
+    return this.nodes.map((node) => node.logTail()).join('\n');
+  }
+
+  async close(): Promise<void> {
+    process.off('exit', this.#onExit);
+    this.#destroyAll();
+    await this.#temp.remove();
+  }
+
+  #running(): readonly NodeProcess[] {
+    return this.nodes.filter((node) => node.running);
+  }
+
+  #destroyAll(): void {
+    for (const node of this.nodes) node.destroy();
+  }
+}
