@@ -1,7 +1,7 @@
 import type { PersistRequest } from '../../raft/effects.ts';
 import type { Configuration, Entry, HardState, Index, SnapshotMeta } from '../../raft/types.ts';
 import type { StateRecord, StateTable } from '../../src/state/records.ts';
-import type { FinalJob } from '../../src/jobs/job.ts';
+import type { Job } from '../../src/jobs/job.ts';
 
 /** The Raft log and hard state on disk: one LevelDB, one synced batch a write. */
 export interface LogStore {
@@ -34,8 +34,8 @@ export interface StateStore {
   /** One atomic batch of changes together with the applied index. Calls complete in order. */
   write(records: readonly StateRecord[], applied: Index): Promise<void>;
   get<Table extends StateTable>(table: Table, key: string): Promise<StateRecord<Table>['value']>;
-  /** Final jobs, newest id first, ids below `before` only. */
-  finalJobs(before: string | null): AsyncIterable<FinalJob>;
+  /** All jobs, live and final merged, newest id first, ids below `before` only. */
+  jobs(before: string | null): AsyncIterable<Job>;
   /** Everything written so far survives the loss of power. */
   flush(): Promise<void>;
   /** A frozen view of all records, for a snapshot: the applied index it stands at, and its bytes in chunks. */
