@@ -50,7 +50,7 @@ export class TestCluster {
 
   async bootstrap(): Promise<NodeProcess> {
     const node = this.add();
-    await node.start('up', ['--bootstrap', ...ANY_PORT, ...this.#flags]);
+    await node.start('up', ['--bootstrap', ...this.#flagsOf(node)]);
     node.token = await node.readSecret('admin.token');
     await node.ready();
     return node;
@@ -59,7 +59,7 @@ export class TestCluster {
   async join(token?: string): Promise<NodeProcess> {
     const joinToken = token ?? (await this.node(0).readSecret('join.token'));
     const node = this.add();
-    await node.start('up', ['--join', joinToken, ...ANY_PORT, ...this.#flags]);
+    await node.start('up', ['--join', joinToken, ...this.#flagsOf(node)]);
     node.token = await this.adminToken();
     await node.ready();
     return node;
@@ -121,6 +121,11 @@ export class TestCluster {
     process.off('exit', this.#onExit);
     this.#destroyAll();
     await this.#temp.remove();
+  }
+
+  /** Each runner carries a label `host` by which a test can choose it. */
+  #flagsOf(node: NodeProcess): readonly string[] {
+    return [...ANY_PORT, '--label', `host=${node.name}`, ...this.#flags];
   }
 
   #running(): readonly NodeProcess[] {

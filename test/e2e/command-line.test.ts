@@ -1,0 +1,58 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { JobView } from '../../src/api/views.ts';
+import { runQuorate, type CommandResult } from '../support/command-line.ts';
+import { useCluster } from '../support/use-cluster.ts';
+
+describe('the command line', () => {
+  const cluster = useCluster({ size: 1 });
+
+  async function quorate(args: readonly string[], stdin = ''): Promise<CommandResult> {
+    const { http } = await cluster().node(0).requireFile();
+    const env = { QUORATE_URL: `http://${http}`, QUORATE_TOKEN: await cluster().adminToken() };
+    return runQuorate(args, { env, stdin });
+  }
+
+  it('passes the output and the exit code of a job on', async () => {
+    const result = await quorate(['run', '--', 'sh', '-c', 'echo out; echo err >&2; exit 3']);
+    expect(result).toMatchObject({ code: 3, stdout: 'out\n' });
+    expect(result.stderr).toContain('err');
+  });
+
+  it('submits, waits, lists, and shows the log', async () => {
+    const { stdout } = await quorate(['submit', '--json', '--name', 'greeting', '--', 'echo', 'hello']);
+    const { id } = JSON.parse(stdout) as JobView;
+    expect((await quorate(['wait', id])).code).toBe(0);
+    expect((await quorate(['logs', id])).stdout).toBe('hello\n');
+    expect((await quorate(['jobs'])).stdout).toContain(id);
+    expect((await quorate(['status', id])).stdout).toContain('succeeded');
+  });
+
+  it('sends a batch from a file', async () => {
+    const file = join(cluster().folder, 'jobs.ndjson');
+    await writeFile(file, Array.from({ length: 20 }, () => '{"command":["true"]}\n').join(''));
+    expect((await quorate(['batch', file])).code).toBe(0);
+  });
+
+  it('ends with 1 when the job it waited for failed', async () => {
+    const { id } = await cluster()
+      .node(0)
+      .api.submit({ command: ['false'] });
+    expect((await quorate(['wait', id])).code).toBe(1);
+  });
+
+  it.each([
+    ['2 for wrong usage', ['submit', '--no-such-flag'], 2],
+    ['3 when no node is reachable', ['jobs', '--url', 'http://127.0.0.1:1'], 3],
+    ['4 for a refusal', ['status', '018f0000-0000-7000-8000-000000000000'], 4],
+  ])('ends with %s', async (_what, args, code) => {
+    expect((await quorate(args)).code).toBe(code);
+  });
+
+  it('helps without a node', async () => {
+    const result = await runQuorate(['--help']);
+    expect(result.code).toBe(0);
+    expect(result.stdout).toMatch(/\bdev\b[\s\S]*\bup\b[\s\S]*\brun\b/);
+  });
+});
