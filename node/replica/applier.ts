@@ -74,7 +74,8 @@ export class Applier {
       if (entry.kind === 'configuration') this.#listener.configuration(entry);
     }
     this.#wake();
-    this.#write();
+    // A failed write is told by `fatal`.
+    this.#write().catch(() => undefined);
     this.#admitMore();
   }
 
@@ -84,10 +85,16 @@ export class Applier {
     await new Promise<void>((resolve) => this.#waiters.push({ index, resolve }));
   }
 
+  /** The database holds everything that was applied when it was called. */
+  async whenWritten(): Promise<void> {
+    const upTo = this.#applied;
+    while (this.#written < upTo) await this.#write();
+  }
+
   /** Everything applied when it was called survives the loss of power. */
   async flush(): Promise<Index> {
     const upTo = this.#applied;
-    while (this.#written < upTo) await (this.#writing ?? this.#write());
+    await this.whenWritten();
     await this.#store.flush();
     return upTo;
   }
@@ -136,7 +143,10 @@ export class Applier {
   }
 
   #write(): Promise<void> {
-    this.#writing ??= this.#writeAll().catch((error: unknown) => this.#listener.fatal(error));
+    this.#writing ??= this.#writeAll().catch((error: unknown) => {
+      this.#listener.fatal(error);
+      throw error;
+    });
     return this.#writing;
   }
 

@@ -159,6 +159,11 @@ export class Replica {
     return this.#driver.core.role === 'leader';
   }
 
+  /** Resolves once the state's database holds everything applied so far. */
+  written(): Promise<void> {
+    return this.#applier.whenWritten();
+  }
+
   get pendingProposals(): number {
     return this.#proposer.pendingCount;
   }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { statfs } from 'node:fs/promises';
 import { freemem, loadavg } from 'node:os';
 import { z } from 'zod';
@@ -29,7 +30,7 @@ type Load = NonNullable<RunnerView['load']>;
 export class CapacityView {
   readonly #network: PeerNetwork;
   readonly #self: NodeId;
-  readonly #session: string;
+  readonly #session = randomBytes(9).toString('base64url');
   readonly #dataDir: string;
   readonly #heard = new Map<NodeId, { readonly advert: Advert; readonly at: number }>();
   #timer: NodeJS.Timeout | null = null;
@@ -38,11 +39,10 @@ export class CapacityView {
 
   constructor(
     dependencies: { readonly network: PeerNetwork; readonly self: NodeId },
-    options: { readonly session: string; readonly dataDir: string },
+    options: { readonly dataDir: string },
   ) {
     this.#network = dependencies.network;
     this.#self = dependencies.self;
-    this.#session = options.session;
     this.#dataDir = options.dataDir;
   }
 

@@ -35,11 +35,11 @@ export class JobWatch {
     signal.addEventListener('abort', onAbort);
     try {
       while (!signal.aborted) {
-        const seen: Job | null = latest;
+        // Made before the look, so that a change in the middle of it is not missed.
         const changed = new Promise<void>((resolve) => (wake = resolve));
-        const found = await look(seen);
+        const found = await look(latest);
         if (found !== undefined) return found;
-        if (latest === seen && !signal.aborted) await changed;
+        if (!signal.aborted) await changed;
       }
       return null;
     } finally {

@@ -1,0 +1,286 @@
+import { randomBytes } from 'node:crypto';
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+import type { Readiness } from '../src/api/views.ts';
+import type { NodeConfig } from './config/config.ts';
+import type { Core } from './core.ts';
+import { decodeDispatchRequest, encodeDispatch } from './dispatch-messages.ts';
+import { machineLabels, machineResources } from './execution/machine.ts';
+import { RunnerHost } from './execution/runner-host.ts';
+import {
+  createCluster,
+  type CreatedTokens,
+  findCluster,
+  formatJoinToken,
+  type Founding,
+  initialConfiguration,
+  introduce,
+} from './founding.ts';
+import { createHttpServer } from './http/server.ts';
+import { answerJoin } from './joining.ts';
+import { LeaderDuties } from './leader/duties.ts';
+import { type KnownMembers, Membership } from './membership.ts';
+import { createRegistry } from './observability/registry.ts';
+import { answerOpen } from './open-streams.ts';
+import { createPeerNetwork } from './p2p/host.ts';
+import { loadNodeKey } from './p2p/identity.ts';
+import type { PeerNetwork } from './p2p/network.ts';
+import { registerReplicaMetrics } from './replica/metrics.ts';
+import { raftOptions } from './replica/options.ts';
+import { ReplicaEvents } from './replica/replica-events.ts';
+import { Replica } from './replica/replica.ts';
+import { createLogReader } from './runner/log-reader.ts';
+import type { LogReader } from './runner/ports.ts';
+import { createRunnerSupervisor } from './runner/supervisor.ts';
+import { CapacityView } from './service/capacity.ts';
+import { ClusterService } from './service/cluster-service.ts';
+import { JobService } from './service/job-service.ts';
+import { JobStore } from './service/job-store.ts';
+import { JobWatch } from './service/job-watch.ts';
+import { LogService } from './service/log-service.ts';
+import { JobMetrics } from './service/metrics.ts';
+import { createCore } from './service/node-core.ts';
+import { TokenService } from './service/token-service.ts';
+import { type BlobStore, openBlobStore } from './storage/blob-store.ts';
+import { type DataFolder, openDataFolder } from './storage/data-folder.ts';
+import { openLogStore } from './storage/log-store.ts';
+import { createSnapshotInbox } from './storage/snapshot-inbox.ts';
+import { openStateStore } from './storage/state-store.ts';
+import { VERSION } from './version.ts';
+
+export interface RunningNode {
+  readonly nodeId: string;
+  /** The URL of the HTTP API. */
+  readonly http: string;
+  readonly p2p: string;
+  readonly clusterId: string;
+  /** Told once, by the start that made the cluster. */
+  readonly created: CreatedTokens | null;
+  /** Settles when the node has stopped; rejects when it had to stop by itself. */
+  readonly stopped: Promise<void>;
+  stop(mode: 'keepJobs' | 'killJobs'): Promise<void>;
+}
+
+/** What every part of a running node stands on. */
+interface Base {
+  readonly config: NodeConfig;
+  readonly logger: Logger;
+  readonly folder: DataFolder;
+  readonly founding: Founding;
+  readonly registry: Registry;
+  readonly network: PeerNetwork;
+  readonly introduced: KnownMembers;
+  readonly events: ReplicaEvents;
+}
+
+interface Services {
+  readonly core: Core;
+  readonly blobs: BlobStore;
+  readonly reader: LogReader;
+  readonly membership: Membership;
+  readonly duties: LeaderDuties;
+}
+
+/**
+ * The one composition root: opens what the data folder holds, connects the parts, and takes them down in the reverse
+ * order. @throws Rejection or Fault when the node cannot start; nothing is left running then
+ */
+export async function startNode(config: NodeConfig, logger: Logger): Promise<RunningNode> {
+  const shutdown = new AsyncDisposableStack();
+  try {
+    return await compose(config, logger, shutdown);
+  } catch (error) {
+    await shutdown.disposeAsync();
+    throw error;
+  }
+}
+
+async function compose(config: NodeConfig, logger: Logger, shutdown: AsyncDisposableStack): Promise<RunningNode> {
+  const ended = Promise.withResolvers<void>();
+  const base = await openBase(config, logger, shutdown, (error) => ended.reject(error));
+  const replica = await openReplica(base, shutdown);
+  const readiness = { runner: null as RunnerHost | null };
+  const services = await createServices(base, replica, shutdown, () => tellReadiness(replica, readiness.runner, config));
+  answerPeers(base, replica, services);
+  const http = await serveHttp(base, services, shutdown);
+  replica.start();
+  services.membership.refresh();
+  const created = await foundIfNew(base, replica);
+  readiness.runner = await startRunner(base, replica, services, http, shutdown);
+  void services.membership.announce({ http, version: VERSION });
+  const p2p = `${config.p2p.host}:${base.network.port}`;
+  await base.folder.writeNodeFile({
+    nodeId: base.network.self,
+    http: new URL(http).host,
+    p2p,
+    grpc: null,
+    pids: { node: process.pid, runner: readiness.runner?.pid ?? null },
+  });
+  logger.info({ nodeId: base.network.self, http, p2p }, 'the node is up');
+  return {
+    nodeId: base.network.self,
+    http,
+    p2p,
+    clusterId: base.founding.clusterId,
+    created,
+    stopped: ended.promise,
+    stop: async (mode) => {
+      await readiness.runner?.stop(mode === 'keepJobs' ? 'keep' : 'killJobs');
+      await shutdown.disposeAsync();
+      ended.resolve();
+    },
+  };
+}
+
+async function openBase(
+  config: NodeConfig,
+  logger: Logger,
+  shutdown: AsyncDisposableStack,
+  onFatal: (error: unknown) => void,
+): Promise<Base> {
+  const folder = shutdown.adopt(await openDataFolder(config.dataDir), (opened) => opened.close());
+  const founding = await findCluster(folder, config);
+  const metrics = createRegistry();
+  shutdown.defer(() => metrics.stop());
+  const { registry } = metrics;
+  const { clusterKey, clusterId } = founding;
+  const network = shutdown.adopt(
+    await createPeerNetwork(
+      { logger, registry, privateKey: await loadNodeKey(folder), clusterKey, clusterId },
+      { listen: config.p2p, advertise: config.advertise },
+    ),
+    (opened) => opened.close(),
+  );
+  const introduced = await introduce(folder, founding, network);
+  return { config, logger, folder, founding, registry, network, introduced, events: new ReplicaEvents(onFatal) };
+}
+
+async function openReplica(base: Base, shutdown: AsyncDisposableStack): Promise<Replica> {
+  const { folder, network, config, logger, registry, events, introduced } = base;
+  const self = network.self;
+  const log = await openLogStore(folder.path('log'));
+  const store = await openStateStore(folder.path('state'));
+  const inbox = createSnapshotInbox(folder.path('state'));
+  const session = randomBytes(9).toString('base64url');
+  const replica = await Replica.open(
+    { self, session, log, store, inbox, network, logger },
+    { timing: config.timing, raft: raftOptions(config.timing), initial: initialConfiguration(self, introduced) },
+    events,
+  );
+  registerReplicaMetrics(registry, replica, log);
+  return shutdown.adopt(replica, (opened) => opened.close());
+}
+
+async function createServices(
+  base: Base,
+  replica: Replica,
+  shutdown: AsyncDisposableStack,
+  readiness: () => Readiness,
+): Promise<Services> {
+  const { network, config, logger, folder, registry, events, founding } = base;
+  const self = network.self;
+  const watch = new JobWatch();
+  const jobs = new JobStore(replica);
+  const reader = createLogReader(config.dataDir);
+  const capacity = new CapacityView({ network, self }, { dataDir: config.dataDir });
+  const membership = new Membership({ self, replica, network, logger }, base.introduced);
+  const duties = new LeaderDuties(replica, logger, config.timing);
+  const metrics = new JobMetrics(registry, () => replica.state);
+  const tokens = new TokenService(replica, (token, expiresAt) => formatJoinToken(founding, network, token, expiresAt));
+  const core = createCore({
+    replica,
+    jobs: new JobService({ replica, jobs, watch }),
+    logs: new LogService({ self, replica, jobs, watch, network, reader }),
+    cluster: new ClusterService({ self, replica, network, capacity }),
+    tokens,
+    readiness,
+  });
+  events.onChanged((changes) => {
+    duties.changed(changes);
+    watch.changed(changes);
+    metrics.changed(changes);
+    if (changes.some((change) => change.kind === 'node')) membership.refresh();
+  });
+  events.onConfiguration(() => membership.refresh());
+  events.onRoleChanged((change) => {
+    logger.info({ role: change.role, term: change.term, leader: change.leader }, 'the role of this node changed');
+    void duties.roleChanged(change);
+  });
+  events.onRestored(() => {
+    membership.refresh();
+    watch.restored();
+  });
+  capacity.start();
+  shutdown.defer(() => {
+    for (const part of [capacity, membership, duties]) part.stop();
+  });
+  return { core, blobs: await openBlobStore(folder.path('blobs')), reader, membership, duties };
+}
+
+function answerPeers(base: Base, replica: Replica, services: Services): void {
+  const { network } = base;
+  const { membership, duties, reader, blobs } = services;
+  network.handle('dispatch', async (from, body) => {
+    const { incarnation } = decodeDispatchRequest(body);
+    return encodeDispatch(duties.leases.renew(from, incarnation));
+  });
+  network.handleOpen((_from, body, signal) => answerOpen({ replica, reader, blobs }, body, signal));
+  network.onJoin((from, body) => answerJoin({ replica, network, members: () => membership.members() }, from, body));
+}
+
+async function serveHttp(base: Base, services: Services, shutdown: AsyncDisposableStack): Promise<string> {
+  const { config, registry, logger } = base;
+  const server = await createHttpServer(
+    { core: services.core, blobs: services.blobs, metrics: registry, logger },
+    { address: config.http, allowedHosts: config.allowedHosts },
+  );
+  shutdown.adopt(server, (opened) => opened.close());
+  const { host, port } = server.address;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+async function foundIfNew(base: Base, replica: Replica): Promise<CreatedTokens | null> {
+  const { config, introduced } = base;
+  if (introduced.size > 0 || replica.state.cluster !== null) return null;
+  return createCluster({ ...base, replica }, config.mode === 'dev' ? 'loopbackOpen' : 'required');
+}
+
+async function startRunner(
+  base: Base,
+  replica: Replica,
+  services: Services,
+  http: string,
+  shutdown: AsyncDisposableStack,
+): Promise<RunnerHost | null> {
+  const { config, logger, registry, network, events } = base;
+  if (config.runner === null) return null;
+  const host = new RunnerHost(
+    {
+      self: network.self,
+      replica,
+      supervisor: createRunnerSupervisor({ logger, registry }, { dataDir: config.dataDir }),
+      network,
+      logger,
+      renewHere: (runner, incarnation) => services.duties.leases.renew(runner, incarnation),
+    },
+    {
+      total: await machineResources(config.runner, config.dataDir),
+      labels: machineLabels(config.runner),
+      leaseMs: config.timing.leaseMs,
+      jobEnv: { QUORATE_URL: http },
+    },
+  );
+  shutdown.defer(() => host.stop('keep'));
+  events.onChanged((changes) => host.changed(changes));
+  events.onRestored(() => host.reconcile([]));
+  await host.start();
+  return host;
+}
+
+function tellReadiness(replica: Replica, runner: RunnerHost | null, config: NodeConfig): Readiness {
+  const missing: string[] = [];
+  if (replica.leader === null) missing.push('no leader is known');
+  if (replica.state.cluster === null) missing.push('the state of the cluster has not arrived yet');
+  if (config.runner !== null && runner?.isRegistered !== true) missing.push('the runner has no live session yet');
+  return { ready: missing.length === 0, missing };
+}
