@@ -36,10 +36,20 @@ export const LIMITS = {
   members: 1000,
   /** HTTP requests under way at one node. */
   httpInflight: 4096,
+  /** HTTP connections open at one node. */
+  httpConnections: 16_384,
+  /** Batches that one node reads at once. */
+  batchesInFlight: 64,
   /** Followers of logs at one node. */
   logFollowers: 2048,
   /** Bytes of one job's stdout or stderr; what comes behind is dropped and told. */
   logBytes: 1024 * 1024 * 1024,
+  /** Attempts that one machine runs, or whose end the cluster has not taken yet. */
+  runnerAttempts: 20_000,
+  /** Ended attempts whose output one machine keeps; the oldest go first. */
+  keptAttempts: 50_000,
+  keptAttemptsMs: 7 * 24 * 60 * 60 * 1000,
+  keptLogBytes: 20 * 1024 * 1024 * 1024,
 } as const;
 
 export type LimitName = keyof typeof LIMITS;

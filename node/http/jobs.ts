@@ -1,0 +1,209 @@
+import { hash } from 'node:crypto';
+import { z } from 'zod';
+import type { Identity } from '../../src/auth.ts';
+import type { JobView } from '../../src/api/views.ts';
+import { Rejection } from '../../src/errors.ts';
+import type { JobId } from '../../src/ids.ts';
+import { checkJobSpec } from '../../src/jobs/edge.ts';
+import { JOB_STATES } from '../../src/jobs/job.ts';
+import { jobSpecSchema } from '../../src/jobs/spec.ts';
+import { LIMITS } from '../../src/limits.ts';
+import type { Core, ListQuery, SubmitItem } from '../core.ts';
+import { canonicalJson } from './canonical-json.ts';
+import { json, route } from './route.ts';
+import type { Answer, Route } from './route.ts';
+import { consistency, durationMs, idParams, jobId, jobView, pageOf, readQuery } from './schemas.ts';
+
+const DEFAULT_WAIT_MS = 30_000;
+const DEFAULT_LIST_LIMIT = 100;
+
+const jobAnswer = { 200: { description: 'The job.', schema: jobView } };
+
+export function jobRoutes(core: Core): readonly Route[] {
+  return [submitRoute(core), listRoute(core), getRoute(core), waitRoute(core), cancelRoute(core), retryRoute(core)];
+}
+
+const idempotencyKey = z
+  .string()
+  .min(1)
+  .max(LIMITS.idempotencyKeyLength)
+  .regex(/^[\x21-\x7e]+$/, 'must be visible ASCII')
+  .optional();
+
+function submitRoute(core: Core): Route {
+  return route({
+    method: 'POST',
+    path: '/v1/jobs',
+    scope: 'jobs:write',
+    summary: 'Submit a job',
+    headers: z.object({ 'idempotency-key': idempotencyKey }),
+    body: {
+      kind: 'json',
+      schema: jobSpecSchema,
+      check: checkJobSpec,
+      maxBytes: { name: 'specBytes', value: LIMITS.specBytes },
+      types: 'orUntyped',
+    },
+    responses: {
+      201: { description: 'The job, held by a quorum.', schema: jobView },
+      200: { description: 'The job that was submitted before under this key.', schema: jobView },
+    },
+    async handle({ body, identity, headers }) {
+      const key = keyOf(headers['idempotency-key']);
+      const idempotency = key === null ? null : { key, bodyHash: hash('sha256', canonicalJson(body)) };
+      return await submitOne(core, identity, { spec: body, idempotency });
+    },
+  });
+}
+
+function keyOf(header: string | string[] | undefined): string | null {
+  if (header === undefined) return null;
+  const checked = idempotencyKey.safeParse(header);
+  if (checked.success && checked.data !== undefined) return checked.data;
+  throw new Rejection('invalidRequest', `the key must be visible ASCII of at most ${LIMITS.idempotencyKeyLength}`, {
+    field: 'Idempotency-Key',
+    limit: { name: 'idempotencyKeyLength', value: LIMITS.idempotencyKeyLength },
+  });
+}
+
+async function submitOne(core: Core, identity: Identity, item: SubmitItem): Promise<Answer> {
+  const [result] = await core.submit(identity, [item]);
+  if (result === undefined) throw new Error('the core gave no answer to a submission');
+  if (!result.ok) {
+    throw new Rejection(result.code, result.message, result.field === undefined ? {} : { field: result.field });
+  }
+  const job = await readBack(core, result.id);
+  return {
+    kind: 'json',
+    status: result.existed ? 200 : 201,
+    body: job,
+    headers: { location: `/v1/jobs/${result.id}` },
+  };
+}
+
+/** The submitting node has applied the entry, so its own replica holds the job; one without a replica has to ask. */
+async function readBack(core: Core, id: JobId): Promise<JobView> {
+  try {
+    return await core.job(id, 'stale');
+  } catch (error) {
+    if (error instanceof Rejection && error.code === 'notFound') return await core.job(id, 'linearizable');
+    throw error;
+  }
+}
+
+const oneOrMore = z.union([z.string(), z.array(z.string()).max(LIMITS.labels)]);
+const label = z.string().regex(/^[^=]+=/, 'must be NAME=VALUE');
+
+const listQuery = z.strictObject({
+  state: z.enum(JOB_STATES).optional(),
+  queue: z.string().max(LIMITS.nameLength).optional(),
+  project: z.string().max(LIMITS.nameLength).optional(),
+  name: z.string().max(LIMITS.nameLength).optional(),
+  label: oneOrMore
+    .transform((labels) => (typeof labels === 'string' ? [labels] : labels))
+    .pipe(z.array(label))
+    .optional()
+    .meta({ description: 'NAME=VALUE; may come several times, then all must match.' }),
+  limit: z.coerce
+    .number<string>()
+    .pipe(z.int().min(1).max(LIMITS.listMax))
+    .default(DEFAULT_LIST_LIMIT)
+    .meta({ description: `At most ${LIMITS.listMax}.` }),
+  cursor: z.string().max(1024).optional().meta({ description: '`nextCursor` of the page before.' }),
+  consistency,
+});
+
+function listRoute(core: Core): Route {
+  return route({
+    method: 'GET',
+    path: '/v1/jobs',
+    scope: 'jobs:read',
+    summary: 'List jobs, newest first',
+    query: listQuery,
+    responses: { 200: { description: 'One page.', schema: pageOf(jobView) } },
+    handle: async ({ query }) => json(await core.jobs(toListQuery(query), query.consistency)),
+  });
+}
+
+function toListQuery(query: z.output<typeof listQuery>): ListQuery {
+  const { state, queue, project, name, label: labels } = query;
+  return {
+    filter: {
+      ...(state === undefined ? {} : { state }),
+      ...(queue === undefined ? {} : { queue }),
+      ...(project === undefined ? {} : { project }),
+      ...(name === undefined ? {} : { name }),
+      ...(labels === undefined ? {} : { labels: Object.fromEntries(labels.map(splitLabel)) }),
+    },
+    limit: query.limit,
+    cursor: query.cursor ?? null,
+  };
+}
+
+function splitLabel(text: string): [string, string] {
+  const at = text.indexOf('=');
+  return [text.slice(0, at), text.slice(at + 1)];
+}
+
+function getRoute(core: Core): Route {
+  return route({
+    method: 'GET',
+    path: '/v1/jobs/:id',
+    scope: 'jobs:read',
+    summary: 'Read one job',
+    params: idParams,
+    query: readQuery,
+    responses: jobAnswer,
+    handle: async ({ params, query }) => json(await core.job(jobId(params.id), query.consistency)),
+  });
+}
+
+function waitRoute(core: Core): Route {
+  return route({
+    method: 'GET',
+    path: '/v1/jobs/:id/wait',
+    scope: 'jobs:read',
+    summary: 'Wait until a job is final, or as long as asked',
+    params: idParams,
+    query: z.strictObject({
+      timeout: durationMs.optional().meta({ description: `A duration; 30s when left out, 10m at most.` }),
+    }),
+    responses: { 200: { description: 'The job, final or as it was at the timeout.', schema: jobView } },
+    async handle({ params, query, signal }) {
+      const timeoutMs = Math.min(query.timeout ?? DEFAULT_WAIT_MS, LIMITS.waitMaxMs);
+      const abort = signal();
+      const job = await core.waitForJob(jobId(params.id), timeoutMs, abort).catch((error: unknown) => {
+        abort.throwIfAborted();
+        throw error;
+      });
+      return json(job);
+    },
+  });
+}
+
+function cancelRoute(core: Core): Route {
+  return route({
+    method: 'POST',
+    path: '/v1/jobs/:id/cancel',
+    scope: 'jobs:write',
+    summary: 'Cancel a job',
+    params: idParams,
+    query: z.strictObject({
+      mode: z.enum(['any', 'queued']).default('any').meta({ description: '`queued`: only what does not run yet.' }),
+    }),
+    responses: jobAnswer,
+    handle: async ({ params, query, identity }) => json(await core.cancelJob(identity, jobId(params.id), query.mode)),
+  });
+}
+
+function retryRoute(core: Core): Route {
+  return route({
+    method: 'POST',
+    path: '/v1/jobs/:id/retry',
+    scope: 'jobs:write',
+    summary: 'Give a final job another attempt',
+    params: idParams,
+    responses: jobAnswer,
+    handle: async ({ params, identity }) => json(await core.retryJob(identity, jobId(params.id))),
+  });
+}

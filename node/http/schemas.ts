@@ -1,0 +1,169 @@
+import { z } from 'zod';
+import type {
+  ClusterView,
+  CreatedJoinToken,
+  CreatedToken,
+  JobView,
+  Problem,
+  Readiness,
+  RunnerView,
+  TokenView,
+} from '../../src/api/views.ts';
+import { SCOPES } from '../../src/auth.ts';
+import { isJobId } from '../../src/ids.ts';
+import type { JobId } from '../../src/ids.ts';
+import { Rejection } from '../../src/errors.ts';
+import { JOB_STATES } from '../../src/jobs/job.ts';
+import { jobSpecSchema } from '../../src/jobs/spec.ts';
+import { LIMITS } from '../../src/limits.ts';
+import { parseDuration } from '../../src/units.ts';
+
+/** What requests carry and answers look like; the answers' types are those of src/api/views.ts, held by the checker. */
+
+function isDuration(text: string): boolean {
+  try {
+    parseDuration(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Milliseconds, from text such as `30s`. */
+export const durationMs = z
+  .string()
+  .refine(isDuration, { message: 'must be a duration such as "90s", "10m" or "1h"', abort: true })
+  .transform(parseDuration)
+  .meta({ description: 'A duration such as "90s", "10m" or "1h".' });
+
+export const consistency = z
+  .enum(['linearizable', 'stale'])
+  .default('linearizable')
+  .meta({ description: '`stale` answers at once from this replica.' });
+
+export const readQuery = z.strictObject({ consistency });
+
+const anyId = z.string().min(1).max(LIMITS.nameLength);
+export const idParams = z.strictObject({ id: anyId });
+
+/** @throws Rejection `notFound`: no job can have it */
+export function jobId(text: string): JobId {
+  if (!isJobId(text)) throw new Rejection('notFound', 'there is no such job: an id is a UUID in lower case');
+  return text;
+}
+
+const time = z.iso.datetime();
+const usage = z.object({
+  cpuUserMs: z.number(),
+  cpuSystemMs: z.number(),
+  maxRssBytes: z.number(),
+});
+
+const attemptView = z.object({
+  attempt: z.int(),
+  runner: z.string(),
+  state: z.enum(['assigned', 'running', 'succeeded', 'failed', 'timedOut', 'cancelled', 'lost']),
+  assignedAt: time,
+  startedAt: time.nullable(),
+  endedAt: time.nullable(),
+  exitCode: z.int().nullable(),
+  signal: z.string().nullable(),
+  reason: z.string().nullable(),
+  usage: usage.nullable(),
+});
+
+export const jobView = z
+  .object({
+    id: z.string(),
+    state: z.enum(JOB_STATES),
+    spec: jobSpecSchema,
+    project: z.string(),
+    queue: z.string(),
+    submittedBy: z.string(),
+    submittedAt: time,
+    finalAt: time.nullable(),
+    exitCode: z.int().nullable().meta({ description: 'Of the last attempt.' }),
+    signal: z.string().nullable(),
+    reason: z.string().nullable(),
+    attempts: z.array(attemptView),
+    index: z.int(),
+  })
+  .meta({ id: 'Job' }) satisfies z.ZodType<JobView>;
+
+const resourcesView = z.object({
+  cpu: z.number(),
+  memory: z.number(),
+  gpu: z.number(),
+  disk: z.number(),
+  custom: z.record(z.string(), z.number()),
+});
+
+export const runnerView = z
+  .object({
+    id: z.string(),
+    incarnation: z.string(),
+    total: resourcesView,
+    free: resourcesView,
+    labels: z.record(z.string(), z.string()),
+    state: z.enum(['ready', 'draining', 'lost']),
+    running: z.array(z.string()),
+    load: z.object({ load1: z.number(), memoryFree: z.number(), diskFree: z.number() }).nullable(),
+  })
+  .meta({ id: 'Runner' }) satisfies z.ZodType<RunnerView>;
+
+const memberView = z.object({
+  id: z.string(),
+  role: z.enum(['voter', 'learner', 'worker']),
+  addresses: z.array(z.string()),
+  http: z.string().nullable(),
+  health: z.enum(['alive', 'unreachable', 'unknown']),
+  version: z.string(),
+});
+
+export const clusterView = z
+  .object({
+    clusterId: z.string(),
+    node: z.string().meta({ description: 'The node that answered.' }),
+    leader: z.string().nullable(),
+    term: z.int(),
+    commitIndex: z.int(),
+    appliedIndex: z.int(),
+    members: z.array(memberView),
+  })
+  .meta({ id: 'Cluster' }) satisfies z.ZodType<ClusterView>;
+
+export const scope = z.enum(SCOPES);
+
+export const tokenView = z
+  .object({ id: z.string(), name: z.string(), scopes: z.array(scope), expiresAt: time.nullable() })
+  .meta({ id: 'Token' }) satisfies z.ZodType<TokenView>;
+
+export const createdToken = z
+  .object({ ...tokenView.shape, token: z.string().meta({ description: 'Told this once.' }) })
+  .meta({ id: 'CreatedToken' }) satisfies z.ZodType<CreatedToken>;
+
+export const createdJoinToken = z
+  .object({ token: z.string(), uses: z.int(), expiresAt: time })
+  .meta({ id: 'CreatedJoinToken' }) satisfies z.ZodType<CreatedJoinToken>;
+
+export const readiness = z
+  .object({ ready: z.boolean(), missing: z.array(z.string()) })
+  .meta({ id: 'Readiness' }) satisfies z.ZodType<Readiness>;
+
+export const problemSchema = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    code: z.string().meta({ description: 'Stable: what programs may rely on.' }),
+    detail: z.string(),
+    field: z.string().optional(),
+    limit: z.object({ name: z.string(), value: z.number() }).optional(),
+  })
+  .meta({ id: 'Problem' }) ;
+
+export const blobView = z.object({ hash: z.string(), size: z.int() }).meta({ id: 'Blob' });
+
+export function pageOf<Item extends z.ZodType>(item: Item) {
+  return z.object({ items: z.array(item), nextCursor: z.string().nullable() });
+}

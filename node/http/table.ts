@@ -1,0 +1,40 @@
+import type { Registry } from 'prom-client';
+import type { Core } from '../core.ts';
+import { batchRoutes } from './batch.ts';
+import { blobRoutes } from './blobs.ts';
+import type { BlobPort } from './blobs.ts';
+import { clusterRoutes } from './cluster.ts';
+import { healthRoutes } from './health.ts';
+import type { HttpMetrics } from './http-metrics.ts';
+import { jobRoutes } from './jobs.ts';
+import { logRoutes } from './logs.ts';
+import type { Followers } from './logs.ts';
+import type { Route } from './route.ts';
+import { runnerRoutes } from './runners.ts';
+import type { HttpLogger } from './serve.ts';
+import { tokenRoutes } from './tokens.ts';
+
+export interface TableDependencies {
+  readonly core: Core;
+  readonly blobs: BlobPort;
+  readonly registry: Registry;
+  readonly metrics: HttpMetrics;
+  readonly logger: HttpLogger;
+  readonly followers: Followers;
+  readonly openApi: () => object;
+}
+
+/** Every route there is. */
+export function routeTable(dependencies: TableDependencies): readonly Route[] {
+  const { core, followers } = dependencies;
+  return [
+    ...jobRoutes(core),
+    ...batchRoutes(dependencies),
+    ...logRoutes(core, followers),
+    ...runnerRoutes(core),
+    ...clusterRoutes(core),
+    ...tokenRoutes(core),
+    ...blobRoutes(dependencies.blobs),
+    ...healthRoutes(dependencies),
+  ];
+}
