@@ -35,6 +35,10 @@ describe('the command line', () => {
     expect((await quorate(['batch', file])).code).toBe(0);
   });
 
+  it('makes a token to join with', async () => {
+    expect((await quorate(['token', 'create', '--join'])).stdout).toMatch(/qj1_/);
+  });
+
   it('ends with 1 when the job it waited for failed', async () => {
     const { id } = await cluster()
       .node(0)

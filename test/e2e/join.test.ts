@@ -1,18 +1,19 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { CreatedJoinToken } from '../../src/api/views.ts';
 import { TestCluster } from '../support/cluster.ts';
-import { runQuorate } from '../support/command-line.ts';
+import { expectStatus } from '../support/node-api.ts';
 import type { NodeProcess } from '../support/node-process.ts';
 import { useCluster } from '../support/use-cluster.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 const ANY_PORT = ['--http', '127.0.0.1:0', '--p2p', '127.0.0.1:0', '--grpc', '127.0.0.1:0'];
 
-async function joinToken(cluster: TestCluster, flags: readonly string[]): Promise<string> {
-  const { http } = await cluster.node(0).requireFile();
-  const env = { QUORATE_URL: `http://${http}`, QUORATE_TOKEN: await cluster.adminToken() };
-  const result = await runQuorate(['token', 'create', '--join', '--json', ...flags], { env });
-  if (result.code !== 0) throw new Error(`token create: ${result.code}\n${result.stderr}`);
-  return (JSON.parse(result.stdout) as { readonly token: string }).token;
+async function joinToken(
+  cluster: TestCluster,
+  limits: { readonly uses: number; readonly ttl: string },
+): Promise<string> {
+  const answer = await cluster.node(0).api.http.post('/v1/tokens/join', limits);
+  return expectStatus(answer, 201).json<CreatedJoinToken>().token;
 }
 
 async function expectRefused(node: NodeProcess, token: string, message: RegExp): Promise<void> {
@@ -29,7 +30,7 @@ describe('joining', () => {
   afterEach(() => extra?.destroy());
 
   it('refuses a token that was used as often as it may be', async () => {
-    const token = await joinToken(cluster(), ['--uses', '1']);
+    const token = await joinToken(cluster(), { uses: 1, ttl: '1h' });
     await cluster().join(token);
     extra = cluster().add();
     await expectRefused(extra, token, /tokenUsedUp|used up/i);
@@ -37,7 +38,7 @@ describe('joining', () => {
   });
 
   it('refuses a token that has expired', async () => {
-    const token = await joinToken(cluster(), ['--ttl', '1s']);
+    const token = await joinToken(cluster(), { uses: 1, ttl: '1s' });
     extra = cluster().add();
     await waitUntil(
       'the token to expire',
