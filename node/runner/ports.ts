@@ -12,6 +12,8 @@ export interface Assignment {
   readonly timeoutMs: number | null;
   /** Added to the job's environment by the node: QUORATE_URL and the like. */
   readonly env: Readonly<Record<string, string>>;
+  /** The runner process that it was placed on; another one does not run it. */
+  readonly incarnation?: Incarnation;
 }
 
 export interface AttemptKey {
@@ -29,25 +31,39 @@ export type RunnerEvent =
       /** The runner process that ran it, which may be an earlier one whose outcome was found on disk. */
       readonly incarnation: Incarnation;
     })
-  /** The runner process is gone; a new one with a new incarnation is started by the supervisor. */
+  /**
+   * The runner process is gone, and so is what it ran. The supervisor starts a new one by itself; `connect()` then
+   * answers with the new incarnation.
+   */
   | { readonly kind: 'gone'; readonly incarnation: Incarnation };
 
 /** The node's side of the runner process. */
 export interface RunnerSupervisor {
-  /** Starts a runner process, or finds the one that an earlier node process left, and connects to it. */
+  /**
+   * Starts a runner process, or finds the one that an earlier node process left, and connects to it. Asked again, it
+   * tells of the connection there is, or of the one that is being made after a `gone`.
+   * @throws Fault `runnerUnavailable`
+   */
   connect(): Promise<{
     readonly incarnation: Incarnation;
     readonly pid: number;
     /** Attempts that it runs or whose end is not forgotten yet. */
     readonly held: readonly AttemptKey[];
   }>;
-  /** Idempotent by (job, attempt), also after the attempt has ended. */
+  /**
+   * Idempotent by (job, attempt), also after the attempt has ended. What is started after a `gone` and before the next
+   * connection was meant for the runner process that is gone, and is dropped.
+   * @throws Fault `runnerUnavailable` before the first connection
+   */
   start(assignment: Assignment): void;
   /** TERM, then KILL after the grace time. The end comes as an event, as for an attempt unknown here. */
   stop(attempt: AttemptKey, why: 'cancelled' | 'lost'): void;
   /** The end is committed: the runner forgets the outcome file. Logs stay. */
   forget(attempt: AttemptKey): void;
-  /** The runner stops every job when it hears nothing new for `ms`; null: no limit (a cluster of one). */
+  /**
+   * The runner stops every job when it hears nothing new for `ms`, as lost; null: no limit (a cluster of one). There is
+   * none before the first call. Once the time is over, jobs that are started before the next call are stopped too.
+   */
   renew(ms: number | null): void;
   /** At least once for each end, until `forget`. */
   onEvent(listener: (event: RunnerEvent) => void): void;

@@ -1,0 +1,299 @@
+import { existsSync } from 'node:fs';
+import type { Logger } from 'pino';
+import { Rejection, unreachable } from '../../src/errors.ts';
+import type { Incarnation } from '../../src/ids.ts';
+import type { AttemptEnd, Timestamp } from '../../src/jobs/job.ts';
+import { claimFolder, furnishFolder } from './attempt-folder.ts';
+import { findCommand } from './find-command.ts';
+import { DEFAULT_PATH, jobEnvironment } from './job-environment.ts';
+import { startProcess } from './job-process.ts';
+import type { EndCause, JobProcess, ProcessResult } from './job-process.ts';
+import { commandNotFound, failed, launchFailed, machineFailed, notExecutable } from './launch-failure.ts';
+import type { Launcher, ProcessExit } from './launcher.ts';
+import { attemptLayout, attemptName } from './layout.ts';
+import type { AttemptLayout } from './layout.ts';
+import type { AttemptEvent } from './messages.ts';
+import { scheduleMeta } from './meta-file.ts';
+import { markForgotten, writeOutcome } from './outcome-file.ts';
+import type { Ending } from './outcome-file.ts';
+import { limitOutput } from './output-limit.ts';
+import type { Assignment, AttemptKey } from './ports.ts';
+import type { RecoveredEnding } from './recover.ts';
+import type { Remover } from './remover.ts';
+import type { Retention } from './retention.ts';
+
+export interface AttemptsDependencies {
+  readonly logger: Logger;
+  readonly launcher: Launcher;
+  readonly remover: Remover;
+  readonly retention: Retention;
+  /** Hears every start and end, and an end again when its start is asked for again. */
+  readonly emit: (event: AttemptEvent) => void;
+}
+
+export interface AttemptsOptions {
+  readonly folder: string;
+  readonly incarnation: Incarnation;
+  /** Null: jobs get the usual one. */
+  readonly path: string | null;
+  readonly graceMs: number;
+  readonly logBytes: number;
+  readonly heldMax: number;
+  /** What earlier runner processes left to be told. */
+  readonly recovered: readonly RecoveredEnding[];
+}
+
+type Held =
+  | { readonly state: 'starting'; readonly key: AttemptKey }
+  | {
+      readonly state: 'running';
+      readonly key: AttemptKey;
+      readonly layout: AttemptLayout;
+      readonly process: JobProcess;
+    }
+  | {
+      readonly state: 'ended';
+      readonly key: AttemptKey;
+      readonly layout: AttemptLayout;
+      readonly ending: Ending;
+      readonly bytes: number;
+      /** False while the disk refuses the outcome. */
+      readonly stored: boolean;
+    };
+
+/** The attempts that this runner runs, and those whose end the node has not said to forget. */
+export class Attempts {
+  readonly #dependencies: AttemptsDependencies;
+  readonly #options: AttemptsOptions;
+  readonly #held = new Map<string, Held>();
+  #live = 0;
+
+  constructor(dependencies: AttemptsDependencies, options: AttemptsOptions) {
+    this.#dependencies = dependencies;
+    this.#options = options;
+    for (const { job, attempt, ending, bytes } of options.recovered) {
+      const key = { job, attempt };
+      const layout = attemptLayout(options.folder, key);
+      this.#held.set(attemptName(key), { state: 'ended', key, layout, ending, bytes, stored: true });
+    }
+  }
+
+  get live(): number {
+    return this.#live;
+  }
+
+  get held(): readonly AttemptKey[] {
+    return [...this.#held.values()].map((held) => held.key);
+  }
+
+  /** Everything that a node which has just connected may not know. */
+  replay(): void {
+    for (const held of this.#held.values()) this.#tell(held);
+  }
+
+  start(assignment: Assignment): void {
+    const key = { job: assignment.job, attempt: assignment.attempt };
+    const name = attemptName(key);
+    const known = this.#held.get(name);
+    if (known !== undefined) return this.#tell(known);
+    if (this.#held.size >= this.#options.heldMax) {
+      return this.#refuse(key, machineFailed(`this runner holds ${this.#held.size} attempts already`));
+    }
+    const layout = attemptLayout(this.#options.folder, key);
+    try {
+      const claim = claimFolder(layout);
+      if (claim === 'forgotten') return;
+      if (claim === 'unfinished') return this.#end(key, layout, null, machineFailed('an earlier start was cut short'));
+    } catch (error) {
+      return this.#refuse(key, machineFailed(`this machine could not make its folder: ${describe(error)}`));
+    }
+    this.#held.set(name, { state: 'starting', key });
+    const refusal = this.#launch(assignment, key, layout);
+    if (refusal !== null) this.#end(key, layout, null, refusal);
+  }
+
+  /** One that never came here is held as ended, so that a start that comes late does not run. */
+  stop(key: AttemptKey, cause: EndCause): void {
+    const held = this.#held.get(attemptName(key));
+    if (held === undefined) return this.#stopUnknown(key, cause);
+    switch (held.state) {
+      case 'starting':
+        return;
+      case 'running':
+        return held.process.end(cause, this.#options.graceMs);
+      case 'ended':
+        return this.#tell(held);
+      default:
+        unreachable(held);
+    }
+  }
+
+  stopAll(cause: EndCause, graceMs: number): void {
+    for (const held of [...this.#held.values()]) {
+      if (held.state === 'running') held.process.end(cause, graceMs);
+    }
+  }
+
+  forget(key: AttemptKey): void {
+    const name = attemptName(key);
+    const held = this.#held.get(name);
+    if (held === undefined || held.state !== 'ended') return;
+    const { layout } = held;
+    this.#held.delete(name);
+    try {
+      markForgotten(layout);
+      this.#removeWork(layout);
+    } catch (err) {
+      this.#dependencies.logger.warn({ err, job: key.job, attempt: key.attempt }, 'an attempt cannot be tidied up');
+    }
+    this.#dependencies.retention.keep({ name, endedAt: held.ending.endedAt, bytes: held.bytes });
+  }
+
+  /** Cuts outputs that grew past the limit and stores outcomes that the disk refused; called a few times a second. */
+  tend(): void {
+    for (const [name, held] of this.#held) {
+      if (held.state === 'running') this.#limitOutput(held.layout);
+      if (held.state === 'ended' && !held.stored) {
+        this.#held.set(name, { ...held, stored: this.#store(held.layout, held.ending) });
+      }
+    }
+  }
+
+  /** What keeps it from running, or null. */
+  #launch(assignment: Assignment, key: AttemptKey, layout: AttemptLayout): AttemptEnd | null {
+    const { spec, timeoutMs } = assignment;
+    const command = spec.command[0] ?? '';
+    let cwd: string;
+    let stdin: string;
+    try {
+      ({ cwd, stdin } = furnishFolder(layout, spec));
+    } catch (error) {
+      if (error instanceof Rejection) return failed(null, error.message);
+      return machineFailed(`this machine could not make its folders: ${describe(error)}`);
+    }
+    const env = jobEnvironment(assignment, layout, { path: this.#options.path ?? DEFAULT_PATH });
+    const found = findCommand(command, { path: env['PATH'] ?? '', cwd });
+    if (found.kind === 'notFound') return commandNotFound(command);
+    if (found.kind === 'notExecutable') return notExecutable(command);
+
+    const { stdout, stderr } = layout;
+    const request = { executable: found.executable, argv: spec.command, env, cwd, stdin, stdout, stderr };
+    const limits = { timeoutMs, graceMs: this.#options.graceMs };
+    const process = startProcess(this.#dependencies, request, limits, (result) =>
+      this.#finish(key, layout, result, command),
+    );
+    if (process.pid !== null) this.#started(key, layout, process, process.pid);
+    return null;
+  }
+
+  #started(key: AttemptKey, layout: AttemptLayout, process: JobProcess, pid: number): void {
+    const held: Held = { state: 'running', key, layout, process };
+    this.#live += 1;
+    this.#held.set(attemptName(key), held);
+    this.#tell(held);
+    const isRunning = () => this.#held.get(attemptName(key)) === held;
+    scheduleMeta(this.#dependencies, layout, { pid, incarnation: this.#options.incarnation }, isRunning);
+  }
+
+  #finish(key: AttemptKey, layout: AttemptLayout, result: ProcessResult, command: string): void {
+    switch (result.kind) {
+      case 'failed': {
+        // The system names no path: a folder that is gone looks like a program that is gone.
+        const end = existsSync(layout.work) ? launchFailed(result.code, command) : machineFailed('its folder is gone');
+        return this.#end(key, layout, null, end);
+      }
+      case 'exited':
+        this.#live -= 1;
+        return this.#end(key, layout, result.startedAt, endOf(result.exit, result.cause));
+      default:
+        unreachable(result);
+    }
+  }
+
+  #end(key: AttemptKey, layout: AttemptLayout, startedAt: Timestamp | null, end: AttemptEnd): void {
+    const { bytes, cut } = this.#limitOutput(layout);
+    const told = cut.length === 0 ? end : { ...end, reason: withCut(end.reason, cut, this.#options.logBytes) };
+    const ending = { startedAt, endedAt: Date.now(), end: told, incarnation: this.#options.incarnation };
+    const stored = this.#store(layout, ending);
+    const held: Held = { state: 'ended', key, layout, ending, bytes, stored };
+    this.#held.set(attemptName(key), held);
+    this.#tell(held);
+  }
+
+  #stopUnknown(key: AttemptKey, cause: EndCause): void {
+    const layout = attemptLayout(this.#options.folder, key);
+    const end = { ...machineFailed(cause.reason ?? 'it was stopped before it started'), outcome: cause.outcome };
+    try {
+      if (claimFolder(layout) === 'forgotten') return this.#refuse(key, end);
+      this.#end(key, layout, null, end);
+    } catch (error) {
+      this.#refuse(key, { ...end, reason: `${end.reason}; its folder: ${describe(error)}` });
+    }
+  }
+
+  /** An end that nothing is held of. */
+  #refuse(key: AttemptKey, end: AttemptEnd): void {
+    const { incarnation } = this.#options;
+    this.#dependencies.emit({ kind: 'ended', ...key, startedAt: null, endedAt: Date.now(), end, incarnation });
+  }
+
+  #tell(held: Held): void {
+    switch (held.state) {
+      case 'starting':
+        return;
+      case 'running':
+        return this.#dependencies.emit({ kind: 'started', ...held.key, at: held.process.startedAt });
+      case 'ended':
+        return this.#dependencies.emit({ kind: 'ended', ...held.key, ...held.ending });
+      default:
+        unreachable(held);
+    }
+  }
+
+  #store(layout: AttemptLayout, ending: Ending): boolean {
+    try {
+      writeOutcome(layout, ending);
+      return true;
+    } catch (err) {
+      this.#dependencies.logger.error(
+        { err, path: layout.outcome },
+        'an outcome cannot be stored; it will be tried again',
+      );
+      return false;
+    }
+  }
+
+  #limitOutput(layout: AttemptLayout): ReturnType<typeof limitOutput> {
+    try {
+      return limitOutput(layout, this.#options.logBytes);
+    } catch (err) {
+      this.#dependencies.logger.warn({ err, path: layout.root }, 'the size of an output cannot be held');
+      return { bytes: 0, cut: [] };
+    }
+  }
+
+  #removeWork(layout: AttemptLayout): void {
+    const { remover } = this.#dependencies;
+    for (const path of [layout.work, layout.outputs, layout.tmp]) remover.remove(path);
+    for (const path of [layout.stdin, layout.meta]) if (existsSync(path)) remover.remove(path);
+  }
+}
+
+function endOf(exit: ProcessExit, cause: EndCause | null): AttemptEnd {
+  if (cause !== null) return { ...exit, ...cause };
+  if (exit.exitCode === 0) return { ...exit, outcome: 'succeeded', reason: null };
+  const reason =
+    exit.signal === 'SIGKILL'
+      ? 'killed by something other than this runner; the machine may have been out of memory'
+      : null;
+  return { ...exit, outcome: 'failed', reason };
+}
+
+function withCut(reason: string | null, cut: readonly string[], limit: number): string {
+  const told = `${cut.join(' and ')} was cut at ${limit} bytes`;
+  return reason === null ? told : `${reason}; ${told}`;
+}
+
+function describe(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? String(error);
+}

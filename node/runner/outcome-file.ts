@@ -1,0 +1,43 @@
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import type { Incarnation } from '../../src/ids.ts';
+import type { AttemptEnd, Timestamp } from '../../src/jobs/job.ts';
+import type { AttemptLayout } from './layout.ts';
+
+/** How an attempt ended, as it is kept on disk until the cluster has it. */
+export interface Ending {
+  readonly startedAt: Timestamp | null;
+  readonly endedAt: Timestamp;
+  readonly end: AttemptEnd;
+  readonly incarnation: Incarnation;
+}
+
+const VERSION = 1;
+
+/**
+ * Not synced: it has to outlive processes, not the loss of power, which ends the attempt's runner session as well and
+ * so makes the attempt a lost one. One write into a new file: dying on the way leaves a file that says nothing.
+ * @throws a system error, as when the disk is full
+ */
+export function writeOutcome(layout: AttemptLayout, ending: Ending): void {
+  writeFileSync(layout.outcome, JSON.stringify({ version: VERSION, ...ending }), { mode: 0o600 });
+}
+
+/** Null when there is none, or none that a whole write left. */
+export function readOutcome(layout: AttemptLayout): Ending | null {
+  try {
+    const { version, ...ending } = JSON.parse(readFileSync(layout.outcome, 'utf8')) as Ending & { version: number };
+    return version === VERSION ? ending : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Keeps the fact that it ended, for those who follow the output, and that nobody needs to be told any more. */
+export function markForgotten(layout: AttemptLayout): void {
+  try {
+    renameSync(layout.outcome, layout.forgotten);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    writeFileSync(layout.forgotten, '', { mode: 0o600 });
+  }
+}
