@@ -29,7 +29,7 @@ export interface BlobStore {
 export interface Blob {
   /** Of the whole blob, whatever part is read. */
   readonly size: number;
-  /** Must be read to its end, or returned from. */
+  /** Opens the file when it is first read. */
   readonly stream: AsyncIterable<Uint8Array>;
 }
 
@@ -85,11 +85,11 @@ function createBlobStore(folder: string, incoming: string, limits: BlobLimits): 
 
     async get(hash, range) {
       checkHash(hash);
+      const size = await sizeOf(hash);
+      if (size === null) throw new Rejection('notFound', `there is no blob ${hash}`);
       const path = pathOf(hash);
-      const file = await openBlob(path, hash);
-      const { size } = await file.stat();
       const { start, end } = cutRange(range ?? { start: 0, end: size }, size);
-      const stream = readBlob(file, { start, end });
+      const stream = readBlob(path, { start, end });
       if (start > 0 || end < size) return { size, stream };
       return { size, stream: verified(stream, hash, () => rm(path, { force: true })) };
     },
@@ -175,17 +175,6 @@ async function onDisk<Result>(doing: string, work: Promise<Result>): Promise<Res
   }
 }
 
-async function openBlob(path: string, hash: string): Promise<FileHandle> {
-  try {
-    return await open(path, 'r');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
-      throw new Rejection('notFound', `there is no blob ${hash}`);
-    }
-    throw storageError(error, `opening blob ${hash}`);
-  }
-}
-
 function cutRange({ start, end }: { start: number; end: number }, size: number): { start: number; end: number } {
   const sound = Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= 0 && end >= start;
   if (!sound || (start >= size && size > 0 && start > 0)) {
@@ -194,8 +183,8 @@ function cutRange({ start, end }: { start: number; end: number }, size: number):
   return { start, end: Math.min(end, size) };
 }
 
-/** The file is opened before, so that a blob that goes away in between is still read to its end. */
-async function* readBlob(file: FileHandle, { start, end }: { start: number; end: number }): AsyncGenerator<Uint8Array> {
+async function* readBlob(path: string, { start, end }: { start: number; end: number }): AsyncGenerator<Uint8Array> {
+  const file = await onDisk('opening a blob', open(path, 'r'));
   try {
     for (let at = start; at < end;) {
       const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, end - at));

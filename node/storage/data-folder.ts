@@ -76,8 +76,8 @@ async function takeLock(path: string): Promise<Database<string>> {
   }
 }
 
-const formatSchema = z.object({
-  version: z.int().positive(),
+const versionSchema = z.object({ version: z.int().positive() });
+const formatSchema = versionSchema.extend({
   clusterId: z.string().nullable(),
   nodeId: z.string().nullable(),
 });
@@ -90,20 +90,20 @@ async function readFormat(path: string): Promise<FolderFormat> {
     await writeFormat(path, format);
     return format;
   }
-  const format = parseFormat(text.toString());
-  if (format === null) throw new Fault('corrupt', `${file} cannot be read`);
-  if (format.version > FORMAT_VERSION) {
-    throw new Rejection(
-      'wrongVersion',
-      `the data folder ${path} has format ${format.version}; this program knows up to ${FORMAT_VERSION}: use a newer one`,
-    );
+  const json = parseJson(text.toString());
+  const known = versionSchema.safeParse(json);
+  if (known.success && known.data.version > FORMAT_VERSION) {
+    const newer = `has format ${known.data.version}; this program knows up to ${FORMAT_VERSION}`;
+    throw new Rejection('wrongVersion', `the data folder ${path} ${newer}: use a newer one`);
   }
-  return format;
+  const format = formatSchema.safeParse(json);
+  if (!format.success) throw new Fault('corrupt', `${file} cannot be read: ${format.error.message}`);
+  return format.data;
 }
 
-function parseFormat(text: string): FolderFormat | null {
+function parseJson(text: string): unknown {
   try {
-    return formatSchema.parse(JSON.parse(text));
+    return JSON.parse(text);
   } catch {
     return null;
   }
