@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { SYSTEM } from '../src/auth.ts';
-import { Rejection } from '../src/errors.ts';
+import { Fault, Rejection } from '../src/errors.ts';
 import type { Configuration } from '../raft/types.ts';
 import type { NodeId } from '../src/ids.ts';
 import type { NodeConfig } from './config/config.ts';
@@ -39,12 +39,14 @@ export type Founding =
  */
 export async function findCluster(folder: DataFolder, config: NodeConfig): Promise<Founding> {
   const token = joinTokenOf(config);
-  if (folder.clusterId !== null) {
-    if (token !== null && token.clusterId !== folder.clusterId) {
+  if (folder.format.clusterId !== null) {
+    if (token !== null && token.clusterId !== folder.format.clusterId) {
       throw new Rejection('wrongCluster', 'the data folder belongs to another cluster than the join token');
     }
-    const clusterKey = Buffer.from(await folder.readSecret(CLUSTER_KEY), 'base64url');
-    return { kind: 'known', clusterId: folder.clusterId, clusterKey };
+    const key = await folder.readSecret(CLUSTER_KEY);
+    if (key === null) throw new Fault('corrupt', `${CLUSTER_KEY} is missing from the data folder`);
+    const clusterKey = Buffer.from(key, 'base64url');
+    return { kind: 'known', clusterId: folder.format.clusterId, clusterKey };
   }
   if (token !== null) return { kind: 'joining', clusterId: token.clusterId, clusterKey: token.key, token };
   if (config.bootstrap || config.mode === 'dev') return foundCluster(folder);
@@ -65,13 +67,13 @@ export async function introduce(folder: DataFolder, founding: Founding, network:
   const { id, secret, addresses } = founding.token;
   const request = { token: id, secret, addresses: network.addresses(), version: VERSION };
   const { members } = await join(network, addresses, request);
-  await folder.writeFile(INTRODUCTION, JSON.stringify([...members]));
+  await folder.writeSecret(INTRODUCTION, JSON.stringify([...members]));
   await bindCluster(folder, founding.clusterId, founding.clusterKey);
   return members;
 }
 
 async function readIntroduction(folder: DataFolder): Promise<KnownMembers> {
-  const text = await folder.readFile(INTRODUCTION);
+  const text = await folder.readSecret(INTRODUCTION);
   return new Map(text === null ? [] : (JSON.parse(text) as [NodeId, string[]][]));
 }
 
@@ -149,9 +151,9 @@ export function formatJoinToken(
   });
 }
 
-async function once(folder: DataFolder, name: string, make: () => string): Promise<string> {
-  const known = await folder.readSecret(name).catch(() => null);
-  if (known !== null && known !== '') return known.trim();
+async function once(folder: DataFolder, name: 'admin.token' | 'join.token', make: () => string): Promise<string> {
+  const known = await folder.readSecret(name);
+  if (known !== null) return known.trim();
   const made = make();
   await folder.writeSecret(name, made);
   return made;

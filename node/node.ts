@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { multiaddr } from '@multiformats/multiaddr';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { Readiness } from '../src/api/views.ts';
@@ -102,13 +103,13 @@ async function compose(config: NodeConfig, logger: Logger, shutdown: AsyncDispos
   const readiness = { runner: null as RunnerHost | null };
   const services = await createServices(base, replica, shutdown, () => tellReadiness(replica, readiness.runner, config));
   answerPeers(base, replica, services);
-  const http = await serveHttp(base, services, shutdown);
+  const http = await serveHttp(base, replica, services, shutdown);
   replica.start();
   services.membership.refresh();
   const created = await foundIfNew(base, replica);
   readiness.runner = await startRunner(base, replica, services, http, shutdown);
   void services.membership.announce({ http, version: VERSION });
-  const p2p = `${config.p2p.host}:${base.network.port}`;
+  const p2p = `${config.p2p.host}:${portOf(base.network)}`;
   await base.folder.writeNodeFile({
     nodeId: base.network.self,
     http: new URL(http).host,
@@ -158,9 +159,9 @@ async function openBase(
 async function openReplica(base: Base, shutdown: AsyncDisposableStack): Promise<Replica> {
   const { folder, network, config, logger, registry, events, introduced } = base;
   const self = network.self;
-  const log = await openLogStore(folder.path('log'));
-  const store = await openStateStore(folder.path('state'));
-  const inbox = createSnapshotInbox(folder.path('state'));
+  const log = await openLogStore(folder.parts.log);
+  const store = await openStateStore(folder.parts.state);
+  const inbox = createSnapshotInbox(folder.parts.state);
   const session = randomBytes(9).toString('base64url');
   const replica = await Replica.open(
     { self, session, log, store, inbox, network, logger },
@@ -214,7 +215,7 @@ async function createServices(
   shutdown.defer(() => {
     for (const part of [capacity, membership, duties]) part.stop();
   });
-  return { core, blobs: await openBlobStore(folder.path('blobs')), reader, membership, duties };
+  return { core, blobs: await openBlobStore(folder.parts.blobs), reader, membership, duties };
 }
 
 function answerPeers(base: Base, replica: Replica, services: Services): void {
@@ -228,21 +229,31 @@ function answerPeers(base: Base, replica: Replica, services: Services): void {
   network.onJoin((from, body) => answerJoin({ replica, network, members: () => membership.members() }, from, body));
 }
 
-async function serveHttp(base: Base, services: Services, shutdown: AsyncDisposableStack): Promise<string> {
+async function serveHttp(
+  base: Base,
+  replica: Replica,
+  services: Services,
+  shutdown: AsyncDisposableStack,
+): Promise<string> {
   const { config, registry, logger } = base;
   const server = await createHttpServer(
     { core: services.core, blobs: services.blobs, metrics: registry, logger },
-    { address: config.http, allowedHosts: config.allowedHosts },
+    { address: config.http, allowedHosts: config.allowedHosts, auth: authOf(base, replica), version: VERSION },
   );
   shutdown.adopt(server, (opened) => opened.close());
   const { host, port } = server.address;
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
+/** The cluster says whether a token is needed; until it has said so, the way this node was started does. */
+function authOf({ config }: Base, replica: Replica): 'required' | 'loopbackOpen' {
+  return replica.state.cluster?.auth ?? (config.mode === 'dev' ? 'loopbackOpen' : 'required');
+}
+
 async function foundIfNew(base: Base, replica: Replica): Promise<CreatedTokens | null> {
-  const { config, introduced } = base;
+  const { introduced } = base;
   if (introduced.size > 0 || replica.state.cluster !== null) return null;
-  return createCluster({ ...base, replica }, config.mode === 'dev' ? 'loopbackOpen' : 'required');
+  return createCluster({ ...base, replica }, authOf(base, replica));
 }
 
 async function startRunner(
@@ -275,6 +286,11 @@ async function startRunner(
   events.onRestored(() => host.reconcile([]));
   await host.start();
   return host;
+}
+
+function portOf(network: PeerNetwork): number {
+  const [address] = network.addresses();
+  return address === undefined ? 0 : multiaddr(address).toOptions().port;
 }
 
 function tellReadiness(replica: Replica, runner: RunnerHost | null, config: NodeConfig): Readiness {

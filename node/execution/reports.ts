@@ -18,7 +18,7 @@ type Started = Extract<RunnerEvent, { kind: 'started' }>;
  * may the runner forget it; repeated ends of one attempt are merged.
  */
 export class Reports {
-  readonly #replica: Replica;
+  readonly #replica: Pick<Replica, 'propose'>;
   readonly #supervisor: RunnerSupervisor;
   readonly #logger: Logger;
   readonly #starts = new Map<string, { readonly event: Started; readonly incarnation: Incarnation; readonly dueAt: number }>();
@@ -27,7 +27,7 @@ export class Reports {
   #timer: NodeJS.Timeout | null = null;
   #stopped = false;
 
-  constructor(replica: Replica, supervisor: RunnerSupervisor, logger: Logger) {
+  constructor(replica: Pick<Replica, 'propose'>, supervisor: RunnerSupervisor, logger: Logger) {
     this.#replica = replica;
     this.#supervisor = supervisor;
     this.#logger = logger;

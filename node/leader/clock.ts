@@ -8,13 +8,13 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Proposes a `clock` command when the earliest due thing of the state has come. */
 export class Clock {
-  readonly #replica: Replica;
+  readonly #replica: Pick<Replica, 'propose' | 'state'>;
   readonly #logger: Logger;
   #timer: NodeJS.Timeout | null = null;
   #dueAt: number | null = null;
   #state: 'off' | 'waiting' | 'proposing' = 'off';
 
-  constructor(replica: Replica, logger: Logger) {
+  constructor(replica: Pick<Replica, 'propose' | 'state'>, logger: Logger) {
     this.#replica = replica;
     this.#logger = logger;
   }

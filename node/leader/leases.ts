@@ -13,13 +13,13 @@ interface Lease {
  * time anew. A runner stops its jobs after `leaseMs` without an answer, before it is lost here after `lostAfterMs`.
  */
 export class Leases {
-  readonly #replica: Replica;
+  readonly #replica: Pick<Replica, 'propose' | 'state'>;
   readonly #logger: Logger;
   readonly #lostAfterMs: number;
   readonly #leases = new Map<NodeId, Lease>();
   #state: 'off' | 'on' = 'off';
 
-  constructor(replica: Replica, logger: Logger, options: { readonly lostAfterMs: number }) {
+  constructor(replica: Pick<Replica, 'propose' | 'state'>, logger: Logger, options: { readonly lostAfterMs: number }) {
     this.#replica = replica;
     this.#logger = logger;
     this.#lostAfterMs = options.lostAfterMs;
@@ -53,7 +53,7 @@ export class Leases {
     for (const record of this.#replica.state.runners.values()) {
       if (record.state === 'lost') continue;
       const lease = this.#leases.get(record.id);
-      if (lease?.incarnation !== record.incarnation) {
+      if (lease === undefined || lease.incarnation !== record.incarnation) {
         this.#leases.set(record.id, { incarnation: record.incarnation, renewedAt: now });
       } else if (now - lease.renewedAt > this.#lostAfterMs) {
         await this.#lose(record.id, record.incarnation);

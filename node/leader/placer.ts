@@ -10,12 +10,12 @@ import { LEADER_LIMITS, LEADER_TIMES } from './limits.ts';
  * One round is under way at a time, so that the next one sees its effects; apply checks each like anyone else's.
  */
 export class Placer {
-  readonly #replica: Replica;
+  readonly #replica: Pick<Replica, 'propose' | 'state'>;
   readonly #logger: Logger;
   #state: 'off' | 'idle' | 'placing' = 'off';
   #changed = false;
 
-  constructor(replica: Replica, logger: Logger) {
+  constructor(replica: Pick<Replica, 'propose' | 'state'>, logger: Logger) {
     this.#replica = replica;
     this.#logger = logger;
   }

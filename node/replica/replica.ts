@@ -11,7 +11,7 @@ import type { ClusterState } from '../../src/state/state.ts';
 import type { TimingConfig } from '../config/config.ts';
 import type { PeerNetwork } from '../p2p/network.ts';
 import type { LogStore, SnapshotInbox, StateStore } from '../storage/ports.ts';
-import { Applier } from './applier.ts';
+import { Applier, loadState } from './applier.ts';
 import { Compactor } from './compactor.ts';
 import {
   type ControlAnswer,
@@ -73,11 +73,17 @@ export class Replica {
     dependencies: ReplicaDependencies,
     options: ReplicaOptions,
     listener: ReplicaListener,
-    openApplier: (replica: Replica) => Applier,
+    state: ClusterState,
   ) {
     this.#dependencies = dependencies;
     this.#listener = listener;
-    this.#applier = openApplier(this);
+    this.#applier = new Applier(state, dependencies.store, {
+      results: (results) => this.#proposer.results(results),
+      changed: (events, index) => listener.changed(events, index),
+      applied: (index) => this.#driver.step({ kind: 'applied', index }),
+      configuration: (entry) => listener.configuration(entry.configuration),
+      fatal: (error) => this.#fatal(error),
+    });
     this.#driver = new RaftDriver(
       dependencies,
       {
@@ -122,16 +128,7 @@ export class Replica {
     options: ReplicaOptions,
     listener: ReplicaListener,
   ): Promise<Replica> {
-    let replica: Replica | null = null;
-    const applier = await Applier.open(dependencies.store, {
-      results: (results) => replica?.#proposer.results(results),
-      changed: (events, index) => listener.changed(events, index),
-      applied: (index) => replica?.#driver.step({ kind: 'applied', index }),
-      configuration: (entry) => listener.configuration(entry.configuration),
-      fatal: (error) => replica?.#fatal(error),
-    });
-    replica = new Replica(dependencies, options, listener, () => applier);
-    return replica;
+    return new Replica(dependencies, options, listener, await loadState(dependencies.store));
   }
 
   start(): void {
@@ -143,7 +140,7 @@ export class Replica {
     return this.#applier.state;
   }
 
-  get applier(): Pick<Applier, 'store' | 'leaving' | 'leavingJobs' | 'applied'> {
+  get applier(): Pick<Applier, 'store' | 'applied'> {
     return this.#applier;
   }
 
@@ -157,11 +154,6 @@ export class Replica {
 
   get isLeader(): boolean {
     return this.#driver.core.role === 'leader';
-  }
-
-  /** Resolves once the state's database holds everything applied so far. */
-  written(): Promise<void> {
-    return this.#applier.whenWritten();
   }
 
   get pendingProposals(): number {

@@ -10,24 +10,26 @@ import { decodeSnapshotMeta, encodeControl, encodeSnapshotMeta } from './control
 import { REPLICA_TIMES } from './limits.ts';
 import type { RaftDriver } from './raft-driver.ts';
 
+export interface SnapshotTransferParts {
+  readonly self: NodeId;
+  readonly network: PeerNetwork;
+  readonly inbox: SnapshotInbox;
+  readonly logger: Logger;
+  readonly driver: RaftDriver;
+  readonly applier: Applier;
+}
+
 /**
  * Brings a whole state to a follower that the log no longer reaches (paper §7). The leader tells it to fetch; the
  * follower pulls the bytes over a stream of their own, at its own pace, keeps them beside its state, and only then
  * hands the core the `installSnapshot` message.
  */
 export class SnapshotTransfer {
-  readonly #parts: {
-    readonly self: NodeId;
-    readonly network: PeerNetwork;
-    readonly inbox: SnapshotInbox;
-    readonly logger: Logger;
-    readonly driver: RaftDriver;
-    readonly applier: Applier;
-  };
+  readonly #parts: SnapshotTransferParts;
   #received: { readonly meta: SnapshotMeta; readonly snapshot: ReceivedSnapshot } | null = null;
   #fetching = false;
 
-  constructor(parts: SnapshotTransfer['#parts']) {
+  constructor(parts: SnapshotTransferParts) {
     this.#parts = parts;
   }
 

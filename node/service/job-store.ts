@@ -5,7 +5,7 @@ import type { JobFilter, ListQuery } from '../core.ts';
 import { LIMITS } from '../../src/limits.ts';
 import type { Replica } from '../replica/replica.ts';
 
-/** Finds jobs wherever they are: in the heap while they live, on their way to the database, or in it. */
+/** Finds jobs wherever they are: in the heap while they live, in the database when they are final. */
 export class JobStore {
   readonly #replica: Replica;
 
@@ -14,11 +14,12 @@ export class JobStore {
   }
 
   async find(id: JobId): Promise<Job | null> {
-    const inHeap = this.#replica.state.jobs.get(id) ?? this.#replica.applier.leaving(id);
-    if (inHeap !== undefined) return inHeap;
-    const stored = await this.#replica.applier.store.get('job', id);
-    // It may have come back to life, or been ended, while the database was read.
-    return this.#replica.state.jobs.get(id) ?? this.#replica.applier.leaving(id) ?? stored;
+    const { state, applier } = this.#replica;
+    const live = state.jobs.get(id);
+    if (live !== undefined) return live;
+    const stored = await applier.store.get('job', id);
+    // It may have come back to life while the database was read.
+    return this.#replica.state.jobs.get(id) ?? stored;
   }
 
   /** @throws Rejection `notFound` */
@@ -30,7 +31,6 @@ export class JobStore {
 
   /** Newest first; looks at a bounded number of jobs and tells from where to go on. */
   async list(query: ListQuery): Promise<{ readonly jobs: readonly Job[]; readonly nextCursor: string | null }> {
-    await this.#replica.written();
     const jobs: Job[] = [];
     let looked = 0;
     for await (const job of this.#replica.applier.store.jobs(query.cursor)) {

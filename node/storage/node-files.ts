@@ -8,8 +8,11 @@ import { storageError } from './storage-error.ts';
 /** Small files in a data folder, which the command line reads too while the node runs. */
 export const NODE_FILE = 'node.json';
 
-/** Readable by their owner only. `cluster.key`: the pre-shared key of the cluster's network. */
-export type SecretName = 'node.key' | 'cluster.key' | 'admin.token' | 'join.token';
+/**
+ * Readable by their owner only. `cluster.key`: the pre-shared key of the cluster's network; `introduction.json`: the
+ * members that let this node in.
+ */
+export type SecretName = 'node.key' | 'cluster.key' | 'admin.token' | 'join.token' | 'introduction.json';
 
 const nodeFileSchema = z.object({
   nodeId: z.string(),
