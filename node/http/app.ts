@@ -59,7 +59,7 @@ export async function createApp(dependencies: HttpDependencies, options: AppOpti
     followers,
     openApi: () => (description.text ??= describeRoutes(routes, options.version)),
   });
-  const app = createFastify();
+  const app = createFastify(serving);
   register(app, routes, serving);
   await app.ready();
   return {
@@ -82,7 +82,7 @@ const CLOSED: Guard = {
   },
 };
 
-function createFastify(): FastifyInstance {
+function createFastify(serving: Serving): FastifyInstance {
   const session = randomBytes(4).toString('hex');
   let count = 0;
   const app = fastify({
@@ -97,6 +97,10 @@ function createFastify(): FastifyInstance {
     http: { headersTimeout: HEADERS_TIMEOUT_MS, maxHeaderSize: MAX_HEADER_BYTES, keepAlive: true, keepAliveInitialDelay: TCP_KEEP_ALIVE_MS },
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     clientErrorHandler: refuseBrokenHttp,
+    frameworkErrors(error, request, reply) {
+      reply.hijack();
+      serving.refuseUnknown(routerError(error), exchangeOf(request, reply));
+    },
   });
   app.server.maxConnections = LIMITS.httpConnections;
   app.removeAllContentTypeParsers();

@@ -157,10 +157,10 @@ export const problemSchema = z
     status: z.int(),
     code: z.string().meta({ description: 'Stable: what programs may rely on.' }),
     detail: z.string(),
-    field: z.string().optional(),
-    limit: z.object({ name: z.string(), value: z.number() }).optional(),
+    field: z.exactOptional(z.string()),
+    limit: z.exactOptional(z.object({ name: z.string(), value: z.number() })),
   })
-  .meta({ id: 'Problem' }) ;
+  .meta({ id: 'Problem' }) satisfies z.ZodType<Problem>;
 
 export const blobView = z.object({ hash: z.string(), size: z.int() }).meta({ id: 'Blob' });
 

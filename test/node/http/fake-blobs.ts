@@ -1,0 +1,41 @@
+import { createHash } from 'node:crypto';
+import { Rejection } from '../../../src/errors.ts';
+import type { BlobPort } from '../../../node/http/blobs.ts';
+
+/** Blobs in memory. */
+export class FakeBlobs implements BlobPort {
+  readonly stored = new Map<string, Buffer>();
+
+  add(bytes: Buffer): string {
+    const hash = createHash('sha256').update(bytes).digest('hex');
+    this.stored.set(hash, bytes);
+    return hash;
+  }
+
+  async put(hash: string, bytes: AsyncIterable<Uint8Array>): Promise<{ readonly size: number }> {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of bytes) chunks.push(chunk);
+    const whole = Buffer.concat(chunks);
+    if (createHash('sha256').update(whole).digest('hex') !== hash) {
+      throw new Rejection('hashMismatch', 'the bytes have another hash');
+    }
+    this.stored.set(hash, whole);
+    return { size: whole.length };
+  }
+
+  async stat(hash: string): Promise<{ readonly size: number } | null> {
+    const found = this.stored.get(hash);
+    return found === undefined ? null : { size: found.length };
+  }
+
+  async get(hash: string, range?: { readonly start: number; readonly end: number }) {
+    const found = this.stored.get(hash);
+    if (found === undefined) throw new Rejection('notFound', 'there is no such blob');
+    const part = range === undefined ? found : found.subarray(range.start, range.end + 1);
+    return {
+      stream: (async function* () {
+        yield part;
+      })(),
+    };
+  }
+}

@@ -1,0 +1,197 @@
+import type { Identity, Scope } from '../../../src/auth.ts';
+import type { ClusterView, JobView, LogEvent, Readiness, RunnerView, TokenView } from '../../../src/api/views.ts';
+import { Rejection } from '../../../src/errors.ts';
+import type { JobId } from '../../../src/ids.ts';
+import type { JobState } from '../../../src/jobs/job.ts';
+import type { Core, ListQuery, LogQuery, SubmitItem, SubmitResult } from '../../../node/core.ts';
+
+export interface Call {
+  readonly method: keyof Core;
+  readonly arguments: readonly unknown[];
+}
+
+const NOW = '2026-01-02T03:04:05.678Z';
+
+/** A core that keeps jobs in a map and answers as the port says; tests replace the methods they want to fail. */
+export class FakeCore implements Core {
+  readonly calls: Call[] = [];
+  readonly stored = new Map<JobId, JobView>();
+  readonly tokensByText = new Map<string, Identity>([['admin', identity('admin', ['admin'])]]);
+  anonymous: Identity | null = identity('local', ['admin']);
+  ready: Readiness = { ready: true, missing: [] };
+  logEvents: (query: LogQuery, signal: AbortSignal) => AsyncIterable<LogEvent> = async function* () {};
+  readonly #keys = new Map<string, { readonly id: JobId; readonly bodyHash: string }>();
+  #count = 0;
+
+  addToken(text: string, scopes: readonly Scope[]): void {
+    this.tokensByText.set(text, identity(`token:${text}`, scopes));
+  }
+
+  addJob(state: JobState = 'queued'): JobView {
+    const job = jobView(this.#nextId(), { command: ['true'] }, state);
+    this.stored.set(job.id as JobId, job);
+    return job;
+  }
+
+  async authenticate(bearer: string | null): Promise<Identity> {
+    const found = bearer === null ? this.anonymous : this.tokensByText.get(bearer);
+    if (found === null || found === undefined) throw new Rejection('unauthenticated', 'the token is not known');
+    return found;
+  }
+
+  async submit(who: Identity, items: readonly SubmitItem[]): Promise<readonly SubmitResult[]> {
+    this.calls.push({ method: 'submit', arguments: [who, items] });
+    return items.map((item) => this.#submitOne(item));
+  }
+
+  #submitOne(item: SubmitItem): SubmitResult {
+    const known = item.idempotency === null ? undefined : this.#keys.get(item.idempotency.key);
+    if (known !== undefined) {
+      if (known.bodyHash === item.idempotency?.bodyHash) return { ok: true, id: known.id, existed: true };
+      return { ok: false, code: 'idempotencyConflict', message: 'the key was used for another body' };
+    }
+    const id = this.#nextId();
+    this.stored.set(id, jobView(id, item.spec, 'queued'));
+    if (item.idempotency !== null) this.#keys.set(item.idempotency.key, { id, bodyHash: item.idempotency.bodyHash });
+    return { ok: true, id, existed: false };
+  }
+
+  #nextId(): JobId {
+    this.#count += 1;
+    return `00000000-0000-7000-8000-${this.#count.toString(16).padStart(12, '0')}` as JobId;
+  }
+
+  async job(id: JobId, consistency: string): Promise<JobView> {
+    this.calls.push({ method: 'job', arguments: [id, consistency] });
+    const found = this.stored.get(id);
+    if (found === undefined) throw new Rejection('notFound', 'there is no such job');
+    return found;
+  }
+
+  async jobs(query: ListQuery, consistency: string) {
+    this.calls.push({ method: 'jobs', arguments: [query, consistency] });
+    return { items: [...this.stored.values()].slice(0, query.limit), nextCursor: 'next' };
+  }
+
+  async waitForJob(id: JobId, timeoutMs: number, signal: AbortSignal): Promise<JobView> {
+    this.calls.push({ method: 'waitForJob', arguments: [id, timeoutMs, signal] });
+    return await this.job(id, 'stale');
+  }
+
+  async cancelJob(who: Identity, id: JobId, mode: 'any' | 'queued'): Promise<JobView> {
+    this.calls.push({ method: 'cancelJob', arguments: [who, id, mode] });
+    const job = await this.job(id, 'stale');
+    if (job.finalAt !== null) throw new Rejection('alreadyFinal', 'the job is final');
+    return { ...job, state: 'cancelled', finalAt: NOW };
+  }
+
+  async retryJob(who: Identity, id: JobId): Promise<JobView> {
+    this.calls.push({ method: 'retryJob', arguments: [who, id] });
+    return await this.job(id, 'stale');
+  }
+
+  async logs(id: JobId, query: LogQuery, signal: AbortSignal): Promise<AsyncIterable<LogEvent>> {
+    this.calls.push({ method: 'logs', arguments: [id, query, signal] });
+    await this.job(id, 'stale');
+    return this.logEvents(query, signal);
+  }
+
+  async runners(): Promise<readonly RunnerView[]> {
+    return [runnerView('runner-1')];
+  }
+
+  async drainRunner(who: Identity, id: string, mode: 'drain' | 'undrain'): Promise<RunnerView> {
+    this.calls.push({ method: 'drainRunner', arguments: [who, id, mode] });
+    if (id !== 'runner-1') throw new Rejection('unknownRunner', 'there is no such runner');
+    return runnerView(id, mode === 'drain' ? 'draining' : 'ready');
+  }
+
+  async cluster(): Promise<ClusterView> {
+    return clusterView();
+  }
+
+  async setMemberRole(who: Identity, id: string, role: string): Promise<ClusterView> {
+    this.calls.push({ method: 'setMemberRole', arguments: [who, id, role] });
+    return clusterView();
+  }
+
+  async removeMember(who: Identity, id: string): Promise<ClusterView> {
+    this.calls.push({ method: 'removeMember', arguments: [who, id] });
+    return clusterView();
+  }
+
+  async transferLeadership(who: Identity, to: string): Promise<ClusterView> {
+    this.calls.push({ method: 'transferLeadership', arguments: [who, to] });
+    return clusterView();
+  }
+
+  async tokens(): Promise<readonly TokenView[]> {
+    return [{ id: 'token-1', name: 'one', scopes: ['jobs:read'], expiresAt: null }];
+  }
+
+  async createToken(who: Identity, request: { name: string; scopes: readonly Scope[]; ttlMs: number | null }) {
+    this.calls.push({ method: 'createToken', arguments: [who, request] });
+    return { id: 'token-2', name: request.name, scopes: request.scopes, expiresAt: null, token: 'secret-text' };
+  }
+
+  async createJoinToken(who: Identity, request: { uses: number; ttlMs: number }) {
+    this.calls.push({ method: 'createJoinToken', arguments: [who, request] });
+    return { token: 'join-text', uses: request.uses, expiresAt: NOW };
+  }
+
+  async revokeToken(who: Identity, id: string): Promise<void> {
+    this.calls.push({ method: 'revokeToken', arguments: [who, id] });
+  }
+
+  readiness(): Readiness {
+    return this.ready;
+  }
+
+  appliedIndex(): number {
+    return 42;
+  }
+
+  called(method: keyof Core): readonly (readonly unknown[])[] {
+    return this.calls.filter((call) => call.method === method).map((call) => call.arguments);
+  }
+}
+
+export function identity(id: string, scopes: readonly Scope[]): Identity {
+  return { principal: { id, token: null, kind: 'local' }, scopes };
+}
+
+export function jobView(id: string, spec: JobView['spec'], state: JobState): JobView {
+  return {
+    id,
+    state,
+    spec,
+    project: 'default',
+    queue: 'default',
+    submittedBy: 'local',
+    submittedAt: NOW,
+    finalAt: ['waiting', 'queued', 'assigned', 'running'].includes(state) ? null : NOW,
+    exitCode: null,
+    signal: null,
+    reason: null,
+    attempts: [],
+    index: 42,
+  };
+}
+
+function runnerView(id: string, state: RunnerView['state'] = 'ready'): RunnerView {
+  const amounts = { cpu: 2, memory: 1, gpu: 0, disk: 1, custom: {} };
+  return { id, incarnation: 'a', total: amounts, free: amounts, labels: {}, state, running: [], load: null };
+}
+
+function clusterView(): ClusterView {
+  const member = { addresses: [], http: null, health: 'alive', version: '0.1.0' } as const;
+  return {
+    clusterId: 'cluster-1',
+    node: 'node-1',
+    leader: 'node-1',
+    term: 3,
+    commitIndex: 42,
+    appliedIndex: 42,
+    members: [{ id: 'node-1', role: 'voter', ...member }],
+  };
+}

@@ -1,0 +1,114 @@
+import { connect } from 'node:net';
+import { once } from 'node:events';
+import { describe, expect, it } from 'vitest';
+import { LIMITS } from '../../../src/limits.ts';
+import { FakeCore } from './fake-core.ts';
+import { serve } from './serving.ts';
+
+async function sendRaw(port: number, text: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  socket.write(text);
+  let answer = '';
+  socket.on('data', (chunk) => (answer += String(chunk)));
+  await once(socket, 'close');
+  return answer;
+}
+
+describe('paths outside the table', () => {
+  it.each(['/', '/v1', '/v1/job', '/v1/jobs/a/b/c', '/V1/jobs'])('answers 404 to %s', async (path) => {
+    const { ask } = await serve();
+    const answer = await ask('GET', path);
+    expect(answer.headers['content-type']).toBe('application/problem+json');
+    expect(answer.problem()).toMatchObject({ status: 404, code: 'notFound' });
+  });
+
+  it.each([
+    ['DELETE', '/v1/jobs', 'GET, POST'],
+    ['GET', '/v1/jobs/some/cancel', 'POST'],
+    ['PATCH', '/v1/tokens/some', 'DELETE'],
+    ['POST', `/v1/blobs/sha256/${'a'.repeat(64)}`, 'GET, HEAD, PUT'],
+    ['OPTIONS', '/v1/jobs', 'GET, POST'],
+  ])('answers 405 to %s %s and tells what is allowed', async (method, path, allow) => {
+    const { ask } = await serve();
+    const answer = await ask(method, path);
+    expect(answer.status).toBe(405);
+    expect(answer.headers.allow).toBe(allow);
+    expect(answer.problem().code).toBe('methodNotAllowed');
+  });
+
+  it('answers 400 to a path that cannot be decoded', async () => {
+    const { ask } = await serve();
+    const answer = await ask('GET', '/v1/jobs/%ff');
+    expect(answer.status).toBe(400);
+    expect(answer.problem().code).toBe('invalidRequest');
+  });
+});
+
+describe('what is not HTTP', () => {
+  it('is answered with a problem and closed', async () => {
+    const { port } = await serve();
+    const answer = await sendRaw(port, 'nonsense\r\n\r\n');
+    expect(answer).toMatch(/^HTTP\/1.1 400 /);
+    expect(answer).toContain('"code":"badHttp"');
+  });
+
+  it('names the limit when the head is too large', async () => {
+    const { port } = await serve();
+    const answer = await sendRaw(port, `GET / HTTP/1.1\r\nhost: a\r\nx: ${'a'.repeat(20_000)}\r\n\r\n`);
+    expect(answer).toMatch(/^HTTP\/1.1 413 /);
+    expect(answer).toContain('"name":"httpHeaderBytes"');
+  });
+
+  it('gets no answer for the Host of nobody', async () => {
+    const { port } = await serve();
+    const answer = await sendRaw(port, 'GET /v1/jobs HTTP/1.1\r\nhost:\r\nconnection: close\r\n\r\n');
+    expect(answer).toMatch(/^HTTP\/1.1 403 /);
+  });
+});
+
+describe('requests under way', () => {
+  it('are bounded: one more is refused with the limit, health is still told', async () => {
+    const core = new FakeCore();
+    const release = Promise.withResolvers<void>();
+    let waiting = 0;
+    const list = core.jobs.bind(core);
+    core.jobs = async (query, consistency) => {
+      waiting += 1;
+      await release.promise;
+      return await list(query, consistency);
+    };
+    const { ask, registry } = await serve(core);
+    const held = Array.from({ length: LIMITS.httpInflight }, () => ask('GET', '/v1/jobs'));
+    while (waiting < LIMITS.httpInflight) await new Promise((resolve) => setTimeout(resolve, 10));
+
+    const refused = await ask('GET', '/v1/jobs');
+    expect(refused.problem()).toMatchObject({
+      status: 429,
+      code: 'tooManyRequests',
+      limit: { name: 'httpInflight', value: LIMITS.httpInflight },
+    });
+    expect((await ask('GET', '/healthz')).status).toBe(200);
+    expect(await registry.metrics()).toContain(`quorate_http_requests_in_flight ${LIMITS.httpInflight}`);
+
+    release.resolve();
+    const statuses = await Promise.all(held.map(async (answer) => (await answer).status));
+    expect(new Set(statuses)).toEqual(new Set([200]));
+    expect((await ask('GET', '/v1/jobs')).status).toBe(200);
+  }, 60_000);
+});
+
+describe('starting', () => {
+  it('tells which address is in use', async () => {
+    const { port } = await serve();
+    await expect(serve(new FakeCore(), { address: { host: '127.0.0.1', port } })).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringContaining(`127.0.0.1:${port}`) as string,
+    });
+  });
+
+  it('tells the port that it picked', async () => {
+    const { server } = await serve();
+    expect(server.address.host).toBe('127.0.0.1');
+    expect(server.address.port).toBeGreaterThan(0);
+  });
+});
