@@ -64,9 +64,9 @@ export const NETWORK_LIMITS = {
   lookupIntervalMs: 5000,
   lookupTimeoutMs: 3000,
 
-  /** Connections of nodes that hold the key and are no members. */
+  /** Connections of nodes that hold the key and are no members, and how long they last: longer than a join. */
   maxStrangers: 32,
-  strangerGraceMs: 15_000,
+  strangerGraceMs: 45_000,
 
   gossipMessageBytes: 64 * 1024,
   gossipBufferBytes: 1024 * 1024,

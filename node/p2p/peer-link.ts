@@ -1,0 +1,189 @@
+import type { Connection, PeerId } from '@libp2p/interface';
+import type { Logger } from 'pino';
+import type { BulkConnections } from './bulk-connections.ts';
+import type { Host } from './libp2p-host.ts';
+import type { NetworkLimits } from './limits.ts';
+import type { PeerFinder } from './peer-finder.ts';
+import { PeerSession } from './peer-session.ts';
+import type { ClusterProtocols } from './protocols.ts';
+import { Redial } from './redial.ts';
+import type { RpcMetrics } from './rpc-channel.ts';
+import type { TrafficMeter } from './traffic.ts';
+
+export interface PeerLinkDependencies {
+  readonly host: Host;
+  readonly peer: PeerId;
+  readonly protocols: ClusterProtocols;
+  readonly bulk: BulkConnections;
+  readonly finder: PeerFinder;
+  readonly meter: TrafficMeter;
+  readonly rpcMetrics: RpcMetrics;
+  readonly logger: Logger;
+  readonly random: () => number;
+  readonly onState: (state: 'up' | 'down', connection: Connection) => void;
+}
+
+/** Of two ends that dial at the same moment, one starts this much later and mostly finds itself connected. */
+const POLITE_DELAY_MS = 150;
+
+/**
+ * Keeps one member connected. At most one session is in use and one being opened; every further connection is
+ * tolerated until its dialler closes it. Each end chooses for what it sends, so they need not agree.
+ */
+export class PeerLink {
+  readonly #dependencies: PeerLinkDependencies;
+  readonly #limits: NetworkLimits;
+  readonly #redial: Redial;
+  readonly #retiring = new Set<PeerSession>();
+  /** The connections dialled by the smaller id win a race. */
+  readonly #winner: 'inbound' | 'outbound';
+  #current: PeerSession | null = null;
+  #opening: PeerSession | null = null;
+  #stopped = false;
+
+  constructor(dependencies: PeerLinkDependencies, limits: NetworkLimits) {
+    this.#dependencies = dependencies;
+    this.#limits = limits;
+    const { host, peer, finder, logger, random } = dependencies;
+    this.#winner = host.peerId.toString() < peer.toString() ? 'outbound' : 'inbound';
+    this.#redial = new Redial(
+      { host, peer, finder, logger, random, onConnection: (connection) => this.adopt(connection) },
+      limits,
+    );
+  }
+
+  /** The session that the peer answers on, null while the peer is down. */
+  get session(): PeerSession | null {
+    return this.#current;
+  }
+
+  setAddresses(addresses: readonly string[]): void {
+    this.#redial.setAddresses(addresses);
+  }
+
+  start(): void {
+    const { host, peer, bulk } = this.#dependencies;
+    const connection = host.getConnections(peer).find((known) => known.status === 'open' && !bulk.holds(known));
+    if (connection === undefined) this.#dial();
+    else this.adopt(connection);
+  }
+
+  /** Every connection with this peer that is not for bulk comes by here; it becomes the session's or is left alone. */
+  adopt(connection: Connection): void {
+    if (this.#stopped || connection.status !== 'open') return this.#dialIfAlone();
+    const rival = this.#opening ?? this.#current;
+    if (rival?.connection === connection || this.#current?.connection === connection) return;
+    if (rival !== null && rival.connection.status === 'open' && !this.#replaces(connection, rival)) {
+      if (connection.direction === 'outbound') connection.abort(new Error('a doubled connection'));
+      return;
+    }
+    this.#redial.stop();
+    this.#discardOpening(new Error('a newer connection took its place'));
+    this.#open(connection);
+  }
+
+  stop(reason: Error): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#redial.stop();
+    this.#discardOpening(reason);
+    for (const session of this.#retiring) this.#drop(session, reason);
+    const current = this.#current;
+    if (current !== null) this.#lost(current, reason);
+    for (const connection of this.#dependencies.host.getConnections(this.#dependencies.peer)) connection.abort(reason);
+  }
+
+  #dial(): void {
+    if (this.#stopped) return;
+    this.#redial.start(this.#winner === 'outbound' ? 0 : POLITE_DELAY_MS * (0.5 + this.#dependencies.random()));
+  }
+
+  #dialIfAlone(): void {
+    if (this.#current === null && this.#opening === null) this.#dial();
+  }
+
+  /**
+   * A peer that has a working connection does not dial: a newer one says that the older is gone at the other end. Only
+   * two that were opened by both ends at once are settled by who dialled.
+   */
+  #replaces(connection: Connection, rival: PeerSession): boolean {
+    const race =
+      connection.direction !== rival.connection.direction &&
+      performance.now() - rival.openedAt < this.#limits.simultaneousMs;
+    return !race || connection.direction === this.#winner;
+  }
+
+  #open(connection: Connection): void {
+    const { protocols, meter, rpcMetrics, logger, random } = this.#dependencies;
+    const session: PeerSession = new PeerSession(
+      {
+        connection,
+        protocols,
+        meter,
+        rpcMetrics,
+        logger,
+        random,
+        onReady: () => this.#ready(session),
+        onDead: (reason) => this.#dead(session, reason),
+      },
+      this.#limits,
+    );
+    this.#opening = session;
+  }
+
+  #ready(session: PeerSession): void {
+    if (this.#opening !== session) return;
+    this.#opening = null;
+    this.#redial.proved();
+    const before = this.#current;
+    this.#current = session;
+    if (before === null) this.#dependencies.onState('up', session.connection);
+    else this.#retire(before);
+  }
+
+  #dead(session: PeerSession, reason: Error): void {
+    session.connection.abort(reason);
+    this.#retiring.delete(session);
+    if (this.#opening === session) this.#opening = null;
+    if (this.#current === session) this.#lost(session, reason);
+    this.#dialIfAlone();
+  }
+
+  #lost(session: PeerSession, reason: Error): void {
+    this.#current = null;
+    session.end(reason);
+    session.connection.abort(reason);
+    const { host, peer, bulk, logger, onState } = this.#dependencies;
+    // Whatever took the peer away took its bulk connections too, or will; their readers must not wait for that, nor
+    // may the next dial find one of them.
+    bulk.drop(peer, reason);
+    for (const connection of host.getConnections(peer)) if (bulk.holds(connection)) connection.abort(reason);
+    logger.debug({ peer: peer.toString(), reason: reason.message }, 'lost the session with a member');
+    onState('down', session.connection);
+  }
+
+  #discardOpening(reason: Error): void {
+    const opening = this.#opening;
+    this.#opening = null;
+    if (opening !== null) this.#drop(opening, reason);
+  }
+
+  /** The older of two: what was asked on it may still be answered. */
+  #retire(session: PeerSession): void {
+    this.#retiring.add(session);
+    const startedAt = performance.now();
+    const check = setInterval(() => {
+      const late = performance.now() - startedAt > this.#limits.retireMs;
+      if (this.#retiring.has(session) && session.inflight > 0 && !late) return;
+      clearInterval(check);
+      this.#drop(session, new Error('a newer connection took its place'));
+    }, 20);
+  }
+
+  /** Only the end that dialled closes a connection that is not needed: the other one may be sending on it. */
+  #drop(session: PeerSession, reason: Error): void {
+    this.#retiring.delete(session);
+    session.end(reason);
+    if (session.connection.direction === 'outbound' || this.#stopped) session.connection.abort(reason);
+  }
+}

@@ -1,0 +1,23 @@
+import type { Channel } from './network.ts';
+
+/** The names under which the nodes of one cluster speak; those of another cluster know none of them. */
+export interface ClusterProtocols {
+  readonly raft: string;
+  readonly channels: Readonly<Record<Channel, string>>;
+  readonly bytes: string;
+  readonly join: string;
+  readonly kad: string;
+  readonly capacityTopic: string;
+}
+
+export function clusterProtocols(clusterId: string): ClusterProtocols {
+  const name = (part: string): string => `/quorate/${clusterId}/${part}/1`;
+  return {
+    raft: name('raft'),
+    channels: { control: name('control'), dispatch: name('dispatch') },
+    bytes: name('bytes'),
+    join: name('join'),
+    kad: name('kad'),
+    capacityTopic: name('capacity'),
+  };
+}
