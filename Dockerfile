@@ -23,6 +23,7 @@ COPY scripts/quorate scripts/quorate
 RUN ln -s /opt/quorate/scripts/quorate /usr/local/bin/quorate
 
 USER quorate
+ENV QUORATE_DATA=/data QUORATE_HTTP=0.0.0.0:8750 QUORATE_P2P=0.0.0.0:8751
 VOLUME /data
 # HTTP and libp2p.
 EXPOSE 8750 8751
@@ -32,4 +33,4 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
 
 # Jobs are children of children: tini reaps what they leave behind.
 ENTRYPOINT ["tini", "--", "quorate"]
-CMD ["up", "--data", "/data", "--http", "0.0.0.0:8750", "--p2p", "0.0.0.0:8751"]
+CMD ["up"]

@@ -1,6 +1,7 @@
-import { createServer } from 'node:net';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import { readFile, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestCluster } from '../support/cluster.ts';
 import type { NodeProcess } from '../support/node-process.ts';
@@ -54,6 +55,19 @@ describe('starting a node', () => {
     await node.stop();
     await node.start('up', ['--bootstrap']);
     expect((await node.api.cluster()).clusterId).toBe(before.clusterId);
+  });
+
+  it('refuses a data folder that a newer program wrote, and leaves it as it is', async () => {
+    const node = other.node(0);
+    const format = join(node.dataDir, 'format.json');
+    await node.stop();
+    const before = await readFile(format, 'utf8');
+    const newer = JSON.stringify({ ...(JSON.parse(before) as object), version: 999 });
+    await writeFile(format, newer);
+    await expectRefused(node, [], /version|newer/i);
+    expect(await readFile(format, 'utf8')).toBe(newer);
+    await writeFile(format, before);
+    await other.restart(node);
   });
 
   it('refuses a second node on the same data folder', async () => {
