@@ -27,6 +27,7 @@ export function encodeEntries(entries: readonly Entry[]): Uint8Array {
  */
 export function decodeEntries(bytes: Uint8Array): Entry[] {
   const view = bufferOver(bytes);
+  const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.length < FRAME_HEADER_BYTES) throw new Fault('corrupt', 'the entries are cut short');
   const version = view.readUInt8(0);
   if (version !== ENTRIES_VERSION) {
@@ -42,7 +43,7 @@ export function decodeEntries(bytes: Uint8Array): Entry[] {
     const end = at + ENTRY_HEADER_BYTES + view.readUInt32LE(at + 9);
     if (end > view.length) throw new Fault('corrupt', 'the entries are cut short');
     entries.push(
-      entryOf(view.readUInt8(at), index, readU64(view, at + 1), bytes.subarray(at + ENTRY_HEADER_BYTES, end)),
+      entryOf(view.readUInt8(at), index, readU64(view, at + 1), plain.subarray(at + ENTRY_HEADER_BYTES, end)),
     );
     at = end;
   }

@@ -5,7 +5,7 @@ import { Fault, Rejection } from '../../src/errors.ts';
 import type { NodeFile } from '../config/config.ts';
 import type { Database } from './database.ts';
 import { openDatabase } from './database.ts';
-import { readIfPresent, writeDurably } from './durable-file.ts';
+import { readIfPresent, removeTemporaryFiles, writeDurably } from './durable-file.ts';
 import type { SecretName } from './node-files.ts';
 import { NODE_FILE, readNodeFile, readSecret } from './node-files.ts';
 import { storageError } from './storage-error.ts';
@@ -44,6 +44,7 @@ export interface DataFolder {
 export async function openDataFolder(path: string): Promise<DataFolder> {
   const lock = await telling(path, () => takeLock(path));
   try {
+    await telling(path, () => removeTemporaryFiles(path));
     return await telling(path, async () => createDataFolder(path, lock, await readFormat(path)));
   } catch (error) {
     await lock.close();

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { open, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 
-export const TEMPORARY_SUFFIX = '.tmp';
+const TEMPORARY = /\.[0-9a-f]{12}\.tmp$/;
 
 /** Replaces a file as a whole: after a crash at any moment either the old or the new content is there. */
 export async function writeDurably(path: string, content: Uint8Array | string, mode: number): Promise<void> {
-  const temporary = `${path}.${randomBytes(6).toString('hex')}${TEMPORARY_SUFFIX}`;
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   try {
     const file = await open(temporary, 'wx', mode);
     try {
@@ -40,4 +40,9 @@ export async function readIfPresent(path: string): Promise<Buffer | null> {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
     throw error;
   }
+}
+
+/** What a crash in the middle of `writeDurably` left in a folder. */
+export async function removeTemporaryFiles(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) if (TEMPORARY.test(name)) await rm(join(folder, name), { force: true });
 }

@@ -101,7 +101,7 @@ function readBlock(key: Uint8Array, value: Uint8Array, before: Block | null) {
   const last = first + entries.length - 1;
   if (entries.length === 0 || entries[0]?.index !== first) damaged(`its block at ${first} holds something else`);
   if (before !== null && first !== before.last + 1) {
-    damaged(`entries ${before.last + 1} to ${first - 1} are missing`);
+    damaged(`behind entry ${before.last} comes entry ${first}`);
   }
   if (before !== null && previous !== before.sequence) {
     damaged(`entries ${before.first} to ${before.last} are not the ones that entry ${first} was written behind`);

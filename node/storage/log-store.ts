@@ -6,7 +6,7 @@ import type { PersistRequest } from '../../raft/effects.ts';
 import type { SnapshotMeta } from '../../raft/types.ts';
 import type { Database } from './database.ts';
 import { openDatabase } from './database.ts';
-import { syncFolder } from './durable-file.ts';
+import { removeTemporaryFiles, syncFolder } from './durable-file.ts';
 import { buildChange, settle } from './log-change.ts';
 import type { Log, LogChange } from './log-change.ts';
 import type { LoadedLog } from './log-load.ts';
@@ -39,6 +39,7 @@ export async function openLogStore(folder: string, options: Partial<LogStoreOpti
   let database: Database<Uint8Array> | null = null;
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
+    await removeTemporaryFiles(folder);
     const ballot = await voteFile.read();
     database = await openDatabase<Uint8Array>(join(folder, 'entries'), {
       keys: 'view',

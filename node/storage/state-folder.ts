@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '../../src/errors.ts';
-import { TEMPORARY_SUFFIX, readIfPresent, syncFolder, writeDurably } from './durable-file.ts';
+import { readIfPresent, removeTemporaryFiles, syncFolder, writeDurably } from './durable-file.ts';
 
 /**
  * The state database lies in a folder `state-N` of its parent, and `state.current` names the one that counts: a
@@ -41,10 +41,9 @@ export async function switchState(parent: string, name: string): Promise<void> {
 
 /** What a crash left: states half received, states replaced, temporary files. */
 export async function removeOtherStates(parent: string, live: string): Promise<void> {
-  for (const name of await readdir(parent)) {
-    const leftover =
-      (NAME.test(name) && name !== live) || (name.startsWith(POINTER) && name.endsWith(TEMPORARY_SUFFIX));
-    if (leftover) await rm(join(parent, name), { recursive: true, force: true });
+  await removeTemporaryFiles(parent);
+  for (const name of await stateFolders(parent)) {
+    if (name !== live) await rm(join(parent, name), { recursive: true, force: true });
   }
 }
 
