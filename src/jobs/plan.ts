@@ -1,6 +1,8 @@
-import type { Constraint } from '../resources/constraint.ts';
-import type { Resources } from '../resources/resources.ts';
+import { type Constraint, parseConstraint } from '../resources/constraint.ts';
+import { fromSpec, type Resources } from '../resources/resources.ts';
+import { parseDuration } from '../units.ts';
 import type { Outcome, Timestamp } from './job.ts';
+import type { JobSpec } from './spec.ts';
 
 /** What the state machine and the scheduler need of a spec, as numbers, derived once at submission. */
 export interface JobPlan {
@@ -11,6 +13,7 @@ export interface JobPlan {
   readonly constraints: readonly Constraint[];
   /** Of one attempt's run; null for none. */
   readonly timeoutMs: number | null;
+  /** How long it may wait for a runner each time that it is queued. */
   readonly queueTimeoutMs: number | null;
   readonly notBefore: Timestamp | null;
   readonly retry: RetryPlan;
@@ -25,4 +28,52 @@ export interface RetryPlan {
   /** Further attempts after lost ones; 0 with `retry: never`. */
   readonly lostMax: number;
   readonly backoff: { readonly initialMs: number; readonly factor: number; readonly maxMs: number };
+}
+
+const DEFAULT_NAME = 'default';
+const DEFAULT_PRIORITY = 50;
+const NO_CONSTRAINTS: readonly Constraint[] = [];
+const DEFAULT_RETRY: RetryPlan = {
+  max: 0,
+  on: ['failed', 'timedOut'],
+  exitCodes: null,
+  lostMax: 3,
+  backoff: { initialMs: 1_000, factor: 2, maxMs: 60_000 },
+};
+const NEVER: RetryPlan = { ...DEFAULT_RETRY, lostMax: 0 };
+
+/** @throws Rejection `invalidRequest` for text of the spec that cannot be read; the edge has refused such before */
+export function planOf(spec: JobSpec): JobPlan {
+  return {
+    project: spec.project ?? DEFAULT_NAME,
+    queue: spec.queue ?? DEFAULT_NAME,
+    priority: spec.priority ?? DEFAULT_PRIORITY,
+    demand: fromSpec(spec.resources),
+    constraints: spec.constraints === undefined ? NO_CONSTRAINTS : spec.constraints.map(parseConstraint),
+    timeoutMs: durationOf(spec.timeout),
+    queueTimeoutMs: durationOf(spec.queueTimeout),
+    notBefore: spec.notBefore === undefined ? null : Date.parse(spec.notBefore),
+    retry: retryOf(spec.retry),
+  };
+}
+
+function durationOf(text: string | undefined): number | null {
+  return text === undefined ? null : parseDuration(text);
+}
+
+function retryOf(retry: JobSpec['retry']): RetryPlan {
+  if (retry === undefined) return DEFAULT_RETRY;
+  if (retry === 'never') return NEVER;
+  const { backoff } = DEFAULT_RETRY;
+  return {
+    max: retry.max ?? DEFAULT_RETRY.max,
+    on: retry.on ?? DEFAULT_RETRY.on,
+    exitCodes: retry.exitCodes ?? null,
+    lostMax: retry.lostMax ?? DEFAULT_RETRY.lostMax,
+    backoff: {
+      initialMs: durationOf(retry.backoff?.initial) ?? backoff.initialMs,
+      factor: retry.backoff?.factor ?? backoff.factor,
+      maxMs: durationOf(retry.backoff?.max) ?? backoff.maxMs,
+    },
+  };
 }
