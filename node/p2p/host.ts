@@ -13,7 +13,7 @@ import { CapacityGossip } from './capacity-gossip.ts';
 import { FrameStream } from './frame-stream.ts';
 import { Gate } from './gate.ts';
 import { askToJoin, type JoinHandler, JoinResponder } from './join-protocol.ts';
-import { type Host, startHost } from './libp2p-host.ts';
+import { type Host, startHost, stopHost } from './libp2p-host.ts';
 import { type NetworkLimits, withLimits } from './limits.ts';
 import { LinkMetrics } from './link-metrics.ts';
 import type { Channel, NetworkStats, PeerNetwork } from './network.ts';
@@ -239,7 +239,7 @@ class Libp2pNetwork implements PeerNetwork {
     for (const link of this.#links.values()) link.stop(reason);
     this.#links.clear();
     for (const connection of this.#host.getConnections()) connection.abort(reason);
-    await this.#host.stop();
+    await stopHost(this.#host);
   }
 
   #createLink(peer: NodeId): PeerLink {
