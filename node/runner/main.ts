@@ -40,12 +40,11 @@ async function main(): Promise<void> {
   process.umask(0o022);
   mkdirSync(values.dir, { recursive: true, mode: 0o700 });
   const layout = runnerLayout(realpathSync(values.dir));
-  const logger = pino({ level: options.logLevel, name: 'runner' }, pino.destination({ fd: 2, sync: true }));
+  const logger = pino({ level: options.logLevel, base: { pid: process.pid } }, pino.destination({ fd: 2, sync: true }));
   const own = takeFolder(layout);
 
   const { runner, server } = await startRunner(logger, layout, own, options);
-  const { pid, incarnation } = own;
-  logger.info({ pid, incarnation, inherited }, 'the runner process has started');
+  logger.info({ incarnation: own.incarnation, inherited }, 'the runner process has started');
   const why = await runUntilEnd(runner, server, () => ownsRunnerFile(layout.lockFile, own), options);
   logger.info({ why, live: runner.live }, 'the runner process ends');
   await stopJobs(runner, why, options.graceMs);

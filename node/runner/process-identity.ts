@@ -10,6 +10,7 @@ export interface ProcessIdentity {
 
 export interface ProcessStat {
   readonly state: string;
+  readonly parent: number;
   readonly group: number;
   readonly session: number;
   readonly startTime: string;
@@ -27,7 +28,7 @@ export function isAlive(identity: ProcessIdentity): boolean {
   return stat !== null && stat.startTime === identity.startTime && stat.state !== 'Z' && stat.state !== 'X';
 }
 
-/** From /proc/PID/stat, fields 3, 5, 6 and 22 of proc(5). */
+/** From /proc/PID/stat, fields 3 to 6 and 22 of proc(5). */
 export function readProcessStat(pid: number): ProcessStat | null {
   let text: string;
   try {
@@ -38,6 +39,7 @@ export function readProcessStat(pid: number): ProcessStat | null {
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   return {
     state: fields[0] ?? '',
+    parent: Number(fields[1]),
     group: Number(fields[2]),
     session: Number(fields[3]),
     startTime: fields[19] ?? '',
