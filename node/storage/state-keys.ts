@@ -14,6 +14,8 @@ export const TABLE_LETTERS: Readonly<Record<StateTable, string>> = {
   token: 't',
   joinToken: 'o',
   idempotency: 'i',
+  proposer: 'p',
+  revived: 'v',
 };
 export const FINAL_JOB_LETTER = 'f';
 

@@ -57,6 +57,8 @@ interface JobBase {
   /** Orders jobs of one priority: counts submissions of the whole cluster. */
   readonly sequence: number;
   readonly past: readonly EndedAttempt[];
+  /** How often it came back after it was final, because a client had it tried again. */
+  readonly revivals?: number;
   /** The log index of the entry that last changed it. */
   readonly index: number;
 }

@@ -1,13 +1,14 @@
 import type { Principal, Scope } from '../auth.ts';
 import type { RejectionCode } from '../errors.ts';
 import type { Incarnation, JobId, NodeId, TokenId } from '../ids.ts';
-import type { AttemptEnd, Timestamp } from '../jobs/job.ts';
+import type { AttemptEnd, FinalJob, Timestamp } from '../jobs/job.ts';
 import type { JobSpec } from '../jobs/spec.ts';
 import type { Resources } from '../resources/resources.ts';
 
 /**
- * What the log carries. Each command may come twice (a proposer that did not hear the answer proposes again) and must
- * then answer as the first time did, as far as that is still known.
+ * What the log carries. A proposal may come twice, at any time later: a proposer that did not hear the answer proposes
+ * the same bytes again. Apply knows it by origin and sequence (src/state/repeats.ts): the second one changes nothing.
+ * A job's id is made for one proposal and never proposed in another one.
  */
 
 export interface Placement {
@@ -43,7 +44,8 @@ export type Command =
       readonly end: AttemptEnd;
     }
   | { readonly kind: 'cancel'; readonly job: JobId; readonly mode: 'any' | 'queued' }
-  | { readonly kind: 'retry'; readonly job: JobId }
+  /** Final jobs are not in the heap: `record` is the job as its proposer read it behind a barrier. */
+  | { readonly kind: 'retry'; readonly job: JobId; readonly record: FinalJob }
   | {
       readonly kind: 'registerRunner';
       readonly runner: NodeId;
@@ -110,6 +112,18 @@ export interface EntryPayload {
   readonly proposals: readonly Proposal[];
 }
 
+/** A rejection as data: every replica finds the same. */
+export interface Refusal {
+  readonly ok: false;
+  readonly code: RejectionCode;
+  readonly message: string;
+  readonly field?: string;
+}
+
 export type CommandResult =
   | { readonly ok: true; readonly job?: JobId; /** Told by a repeated submit. */ readonly existed?: boolean }
-  | { readonly ok: false; readonly code: RejectionCode; readonly message: string; readonly field?: string };
+  | Refusal;
+
+export function refuse(code: RejectionCode, message: string, field?: string): Refusal {
+  return field === undefined ? { ok: false, code, message } : { ok: false, code, message, field };
+}

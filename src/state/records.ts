@@ -43,6 +43,28 @@ export interface IdempotencyRecord {
   readonly expiresAt: Timestamp;
 }
 
+/**
+ * What one proposer (a start of a node) has had applied, so that a repeated proposal changes nothing. A proposal whose
+ * sequence is not above `floor` has no effect and no answer any more.
+ */
+export interface ProposerRecord {
+  readonly floor: number;
+  /** Applied sequences above the floor: first, last, first, last, …, ascending and never adjacent. */
+  readonly applied: readonly number[];
+  /** Those of them in which a command was refused, ascending: what exactly is not known any more. */
+  readonly refusing: readonly number[];
+  /** No refusal is known of sequences up to here. */
+  readonly refusingFloor: number;
+  /** The log index of its newest proposal. */
+  readonly index: number;
+}
+
+/** A job that was revived and is final again: an older record of it must not revive it once more. */
+export interface RevivedRecord {
+  /** The log index that made it final. */
+  readonly index: number;
+}
+
 /** One record, of the whole cluster. */
 export interface ClusterRecord {
   readonly clusterId: string;
@@ -62,6 +84,10 @@ export interface StateTables {
   readonly joinToken: JoinTokenRecord;
   /** Key: principal id, NUL, the client's key. */
   readonly idempotency: IdempotencyRecord;
+  /** Key: the origin of its proposals. */
+  readonly proposer: ProposerRecord;
+  /** Key: job id. */
+  readonly revived: RevivedRecord;
 }
 
 export type StateTable = keyof StateTables;
