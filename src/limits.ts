@@ -38,6 +38,8 @@ export const LIMITS = {
   httpInflight: 4096,
   /** HTTP connections open at one node. */
   httpConnections: 16_384,
+  /** Bytes of the head of an HTTP request. */
+  httpHeaderBytes: 16 * 1024,
   /** Batches that one node reads at once. */
   batchesInFlight: 64,
   /** Followers of logs at one node. */

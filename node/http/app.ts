@@ -35,7 +35,6 @@ export interface App {
 const HEADERS_TIMEOUT_MS = 15_000;
 const KEEP_ALIVE_MS = 72_000;
 const TCP_KEEP_ALIVE_MS = 30_000;
-const MAX_HEADER_BYTES = 16 * 1024;
 const MAX_PARAM_LENGTH = 512;
 
 /** The router and what every request goes through. It reads no bodies and sends no answers: serve.ts does. */
@@ -94,7 +93,12 @@ function createFastify(serving: Serving): FastifyInstance {
     keepAliveTimeout: KEEP_ALIVE_MS,
     // A body may come for as long as it comes: body.ts watches over those that stall.
     requestTimeout: 0,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS, maxHeaderSize: MAX_HEADER_BYTES, keepAlive: true, keepAliveInitialDelay: TCP_KEEP_ALIVE_MS },
+    http: {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      maxHeaderSize: LIMITS.httpHeaderBytes,
+      keepAlive: true,
+      keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
+    },
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     clientErrorHandler: refuseBrokenHttp,
     frameworkErrors(error, request, reply) {
@@ -169,7 +173,9 @@ function refuseBrokenHttp(error: Error & { readonly code?: string }, socket: Soc
   }
   const tooBig = error.code === 'HPE_HEADER_OVERFLOW';
   const told = tooBig
-    ? problem('tooLarge', 'the header is too large', { limit: { name: 'httpHeaderBytes', value: MAX_HEADER_BYTES } })
+    ? problem('tooLarge', 'the header is too large', {
+        limit: { name: 'httpHeaderBytes', value: LIMITS.httpHeaderBytes },
+      })
     : problem('badHttp', 'this is not HTTP that can be understood, or its head came too slowly');
   const body = JSON.stringify(told);
   socket.end(

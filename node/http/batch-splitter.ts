@@ -2,9 +2,7 @@ import { isUtf8 } from 'node:buffer';
 
 /** Something that stands where a job should. After `broken` nothing more can be told apart. */
 export type LineTrouble =
-  | { readonly kind: 'oversized' }
-  | { readonly kind: 'notUtf8' }
-  | { readonly kind: 'broken'; readonly detail: string };
+  { readonly kind: 'oversized' } | { readonly kind: 'notUtf8' } | { readonly kind: 'broken'; readonly detail: string };
 
 /** The text of one job, or what is wrong in its place. */
 export type BatchText = string | LineTrouble;
@@ -36,12 +34,11 @@ export function splitBatch(maxTextBytes: number): BatchSplitter {
   let splitter: BatchSplitter | null = null;
   return {
     push(chunk) {
-      if (splitter === null) {
-        const first = chunk.findIndex((byte) => !isSpace(byte));
-        if (first === -1) return;
-        splitter = chunk[first] === OPEN_ARRAY ? splitArray(maxTextBytes) : splitLines(maxTextBytes);
-      }
-      splitter.push(chunk);
+      if (splitter !== null) return splitter.push(chunk);
+      const first = chunk.findIndex((byte) => !isSpace(byte));
+      if (first === -1) return;
+      splitter = chunk[first] === OPEN_ARRAY ? splitArray(maxTextBytes) : splitLines(maxTextBytes);
+      splitter.push(chunk.subarray(first));
     },
     end: () => splitter?.end(),
     next: () => splitter?.next() ?? null,
@@ -64,7 +61,7 @@ function splitLines(maxTextBytes: number): BatchSplitter {
   }
 
   function finishEach(lines: Buffer): void {
-    for (let from = 0; from < lines.length; ) {
+    for (let from = 0; from < lines.length;) {
       const newline = lines.indexOf(NEWLINE, from);
       finishLine(lines.subarray(from, newline));
       from = newline + 1;
@@ -117,7 +114,7 @@ function splitLines(maxTextBytes: number): BatchSplitter {
 }
 
 /**
- * One JSON array. Only strings and nesting are followed, to see which commas part the elements; whether an element is
+ * One JSON array; its bracket is the first byte. Only strings and nesting are followed, to see which commas part the elements; whether an element is
  * JSON is for the parser to say.
  */
 function splitArray(maxTextBytes: number): BatchSplitter {
@@ -184,8 +181,7 @@ function splitArray(maxTextBytes: number): BatchSplitter {
       chunk = bytes;
       at = 0;
       if (phase !== 'before') return;
-      while (isSpace(chunk[at] ?? 0)) at += 1;
-      at += 1;
+      at = 1;
       phase = 'elements';
     },
     end() {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Rejection } from '../../src/errors.ts';
 import { LIMITS } from '../../src/limits.ts';
+import type { BlobStore } from '../storage/blob-store.ts';
 import { readChunks } from './body.ts';
 import { parseRange } from './byte-range.ts';
 import { HttpError } from './problem.ts';
@@ -8,24 +9,12 @@ import { route } from './route.ts';
 import type { Answer, Headers, Route } from './route.ts';
 import { blobView } from './schemas.ts';
 
-/** What the edge needs of the blob store; a hash is SHA-256 in 64 digits of lower-case hex. */
-export interface BlobPort {
-  /** Keeps the bytes if they have that hash. @throws Rejection `hashMismatch`; Fault `diskFull`, `diskFailed` */
-  put(hash: string, bytes: AsyncIterable<Uint8Array>): Promise<{ readonly size: number }>;
-  stat(hash: string): Promise<{ readonly size: number } | null>;
-  /** @param range `end` is the last byte. @throws Rejection `notFound` */
-  get(
-    hash: string,
-    range?: { readonly start: number; readonly end: number },
-  ): Promise<{ readonly stream: AsyncIterable<Uint8Array> }>;
-}
-
 const path = '/v1/blobs/sha256/:hash';
 const hashParams = z.strictObject({
   hash: z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in 64 digits of lower-case hex'),
 });
 
-export function blobRoutes(blobs: BlobPort): readonly Route[] {
+export function blobRoutes(blobs: BlobStore): readonly Route[] {
   return [
     putRoute(blobs),
     route({
@@ -56,7 +45,7 @@ export function blobRoutes(blobs: BlobPort): readonly Route[] {
   ];
 }
 
-function putRoute(blobs: BlobPort): Route {
+function putRoute(blobs: BlobStore): Route {
   return route({
     method: 'PUT',
     path,
@@ -64,13 +53,16 @@ function putRoute(blobs: BlobPort): Route {
     summary: 'Keep bytes under their hash',
     params: hashParams,
     body: { kind: 'stream', types: null, schema: null },
-    responses: { 201: { description: 'They are kept.', schema: blobView } },
+    responses: {
+      201: { description: 'They are kept.', schema: blobView },
+      200: { description: 'They were here already.', schema: blobView },
+    },
     async handle({ params, headers, raw }) {
-      if (Number(headers['content-length'] ?? 0) > LIMITS.blobBytes) throw blobTooLarge();
-      const { size } = await blobs.put(params.hash, limited(readChunks(raw)));
+      checkAnnounced(Number(headers['content-length'] ?? 0));
+      const { size, existed } = await blobs.put(params.hash, readChunks(raw));
       return {
         kind: 'json',
-        status: 201,
+        status: existed ? 200 : 201,
         body: { hash: params.hash, size },
         headers: { location: `/v1/blobs/sha256/${params.hash}` },
       };
@@ -78,33 +70,26 @@ function putRoute(blobs: BlobPort): Route {
   });
 }
 
-async function* limited(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
-  let bytes = 0;
-  for await (const chunk of chunks) {
-    bytes += chunk.length;
-    if (bytes > LIMITS.blobBytes) throw blobTooLarge();
-    yield chunk;
-  }
-}
-
-function blobTooLarge(): Rejection {
-  return new Rejection('tooLarge', `a blob holds at most ${LIMITS.blobBytes} bytes`, {
+/** Before a byte is read; the store counts what really comes. */
+function checkAnnounced(bytes: number): void {
+  if (bytes <= LIMITS.blobBytes) return;
+  throw new Rejection('tooLarge', `a blob holds at most ${LIMITS.blobBytes} bytes`, {
     limit: { name: 'blobBytes', value: LIMITS.blobBytes },
   });
 }
 
-async function readBlob(blobs: BlobPort, hash: string, rangeHeader: string | undefined): Promise<Answer> {
+async function readBlob(blobs: BlobStore, hash: string, rangeHeader: string | undefined): Promise<Answer> {
   const { size } = await expectBlob(blobs, hash);
   const range = parseRange(rangeHeader, size);
   switch (range.kind) {
     case 'whole': {
       const { stream } = await blobs.get(hash);
       const headers = { ...blobHeaders(hash), 'content-length': String(size) };
-      return { kind: 'stream', status: 200, headers, pieces: stream };
+      return { kind: 'stream', status: 200, headers, pieces: withheld(stream) };
     }
     case 'part': {
       const { start, end } = range;
-      const { stream } = await blobs.get(hash, { start, end });
+      const { stream } = await blobs.get(hash, { start, end: end + 1 });
       const headers = {
         ...blobHeaders(hash),
         'content-length': String(end - start + 1),
@@ -117,7 +102,17 @@ async function readBlob(blobs: BlobPort, hash: string, rangeHeader: string | und
   }
 }
 
-async function expectBlob(blobs: BlobPort, hash: string): Promise<{ readonly size: number }> {
+/** Holds the last piece back until the store has checked the whole, so that a damaged blob never arrives complete. */
+async function* withheld(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+  let last: Uint8Array | null = null;
+  for await (const piece of stream) {
+    if (last !== null) yield last;
+    last = piece;
+  }
+  if (last !== null) yield last;
+}
+
+async function expectBlob(blobs: BlobStore, hash: string): Promise<{ readonly size: number }> {
   const found = await blobs.stat(hash);
   if (found === null) throw new Rejection('notFound', 'there is no such blob');
   return found;

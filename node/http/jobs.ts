@@ -16,6 +16,7 @@ import { consistency, durationMs, idParams, jobId, jobView, pageOf, readQuery } 
 
 const DEFAULT_WAIT_MS = 30_000;
 const DEFAULT_LIST_LIMIT = 100;
+const CURSOR_MAX_LENGTH = 1024;
 
 const jobAnswer = { 200: { description: 'The job.', schema: jobView } };
 
@@ -109,7 +110,12 @@ const listQuery = z.strictObject({
     .pipe(z.int().min(1).max(LIMITS.listMax))
     .default(DEFAULT_LIST_LIMIT)
     .meta({ description: `At most ${LIMITS.listMax}.` }),
-  cursor: z.string().max(1024).optional().meta({ description: '`nextCursor` of the page before.' }),
+  cursor: z
+    .string()
+    .max(CURSOR_MAX_LENGTH)
+    .regex(/^[\x21-\x7e]+$/, 'must be the `nextCursor` of the page before')
+    .optional()
+    .meta({ description: '`nextCursor` of the page before.' }),
   consistency,
 });
 

@@ -5,33 +5,61 @@ const HEARTBEAT_MS = 15_000;
 const HEARTBEAT = ': alive\n\n';
 const END = 'event: end\ndata: {}\n\n';
 
-/**
- * Server-sent events of a log: `log` with `{stream, at, data}`, then one `end`. Text that is not UTF-8 is shown with
- * replacement characters; the plain answer has the octets.
- */
+/** `text` shows what is not UTF-8 with replacement characters; `base64` has every byte. */
+export type LogEncoding = 'text' | 'base64';
+
+export interface EventStreamOptions {
+  readonly encoding: LogEncoding;
+  readonly heartbeatMs?: number;
+}
+
+/** Server-sent events of a log: `log` with `{stream, at, data}` or `{stream, at, base64}`, then one `end`. */
 export async function* eventStream(
   events: AsyncIterable<LogEvent>,
   signal: AbortSignal,
-  heartbeatMs: number = HEARTBEAT_MS,
+  { encoding, heartbeatMs = HEARTBEAT_MS }: EventStreamOptions,
 ): AsyncGenerator<string, void> {
-  // A character may be parted between two events of its stream.
-  const decoders = { stdout: new TextDecoder(), stderr: new TextDecoder() };
-  let lastAt = '';
+  const encoder = encoding === 'base64' ? new Base64Events() : new TextEvents();
   for await (const event of withHeartbeats(events, heartbeatMs)) {
     if (event === 'heartbeat') {
       yield HEARTBEAT;
       continue;
     }
-    lastAt = event.at;
-    const text = decoders[event.stream].decode(event.data, { stream: true });
-    if (text !== '') yield logEvent(event.stream, event.at, text);
+    const encoded = encoder.encode(event);
+    if (encoded !== '') yield encoded;
   }
   signal.throwIfAborted();
-  for (const stream of ['stdout', 'stderr'] as const) {
-    const rest = decoders[stream].decode();
-    if (rest !== '') yield logEvent(stream, lastAt, rest);
+  yield encoder.finish() + END;
+}
+
+/** A character may be parted between two events of its stream. */
+class TextEvents {
+  readonly #decoders = { stdout: new TextDecoder(), stderr: new TextDecoder() };
+  #lastAt = '';
+
+  encode({ stream, at, data }: LogEvent): string {
+    this.#lastAt = at;
+    return textEvent(stream, at, this.#decoders[stream].decode(data, { stream: true }));
   }
-  yield END;
+
+  finish(): string {
+    const { stdout, stderr } = this.#decoders;
+    return textEvent('stdout', this.#lastAt, stdout.decode()) + textEvent('stderr', this.#lastAt, stderr.decode());
+  }
+}
+
+class Base64Events {
+  encode({ stream, at, data }: LogEvent): string {
+    return logEvent({ stream, at, base64: data.toBase64() });
+  }
+
+  finish(): string {
+    return '';
+  }
+}
+
+function textEvent(stream: LogEvent['stream'], at: string, data: string): string {
+  return data === '' ? '' : logEvent({ stream, at, data });
 }
 
 /** What a stream that fails ends with. */
@@ -39,8 +67,8 @@ export function problemEvent(problem: Problem): string {
   return `event: error\ndata: ${JSON.stringify(problem)}\n\n`;
 }
 
-function logEvent(stream: LogEvent['stream'], at: string, data: string): string {
-  return `event: log\ndata: ${JSON.stringify({ stream, at, data })}\n\n`;
+function logEvent(fields: object): string {
+  return `event: log\ndata: ${JSON.stringify(fields)}\n\n`;
 }
 
 async function* withHeartbeats<Item>(

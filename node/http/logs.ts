@@ -4,6 +4,7 @@ import { Rejection } from '../../src/errors.ts';
 import { LIMITS } from '../../src/limits.ts';
 import type { Core, LogQuery } from '../core.ts';
 import { eventStream, problemEvent } from './log-events.ts';
+import type { LogEncoding } from './log-events.ts';
 import { problemOf } from './problem.ts';
 import { route } from './route.ts';
 import type { Answer, Headers, Route, RouteInput } from './route.ts';
@@ -65,7 +66,14 @@ export function logRoutes(core: Core, followers: Followers): readonly Route[] {
       params: idParams,
       query: logQuery,
       headers: z.object({
-        accept: z.string().optional().meta({ description: '`text/event-stream` gives events with stream and time.' }),
+        accept: z
+          .string()
+          .optional()
+          .meta({
+            description:
+              '`text/event-stream` gives events with stream, time and text; with `; encoding=base64` the bytes in ' +
+              '`base64` in place of the text in `data`.',
+          }),
       }),
       responses: {
         200: { description: 'The output as it was written.', mediaType: 'text/plain' },
@@ -73,18 +81,26 @@ export function logRoutes(core: Core, followers: Followers): readonly Route[] {
       async handle(input) {
         const { stream, follow, tail, attempt } = input.query;
         const id = jobId(input.params.id);
+        const { requestId } = input;
         const signal = input.signal();
         if (follow) followers.admit(signal);
         const query: LogQuery = { stream, follow, tail: tail ?? null, attempt: attempt ?? null };
         const events = await core.logs(id, query, signal);
-        return wantsEvents(input) ? asEvents(events, signal, input.requestId) : asText(events, signal);
+        const encoding = wantedEvents(input);
+        return encoding === null ? asText(events, signal) : asEvents(events, { signal, encoding, requestId });
       },
     }),
   ];
 }
 
-function wantsEvents(input: Pick<RouteInput<unknown, unknown, unknown>, 'headers'>): boolean {
-  return input.headers.accept?.toLowerCase().includes('text/event-stream') ?? false;
+/** Null: the plain text is wanted. */
+function wantedEvents(input: Pick<RouteInput<unknown, unknown, unknown>, 'headers'>): LogEncoding | null {
+  const wanted = (input.headers.accept ?? '')
+    .toLowerCase()
+    .split(',')
+    .find((range) => range.trim().startsWith('text/event-stream'));
+  if (wanted === undefined) return null;
+  return /;\s*encoding=base64\s*(;|$)/.test(wanted) ? 'base64' : 'text';
 }
 
 function asText(events: AsyncIterable<LogEvent>, signal: AbortSignal): Answer {
@@ -97,12 +113,18 @@ async function* octets(events: AsyncIterable<LogEvent>, signal: AbortSignal): As
   signal.throwIfAborted();
 }
 
-function asEvents(events: AsyncIterable<LogEvent>, signal: AbortSignal, requestId: string): Answer {
+interface EventOptions {
+  readonly signal: AbortSignal;
+  readonly encoding: LogEncoding;
+  readonly requestId: string;
+}
+
+function asEvents(events: AsyncIterable<LogEvent>, { signal, encoding, requestId }: EventOptions): Answer {
   return {
     kind: 'stream',
     status: 200,
     headers: EVENT_HEADERS,
-    pieces: eventStream(events, signal),
+    pieces: eventStream(events, signal, { encoding }),
     onError: (error) => problemEvent(problemOf(error, requestId)),
   };
 }

@@ -52,7 +52,11 @@ function operationId(described: Route): string {
   return [described.method.toLowerCase(), ...words].join('-');
 }
 
-function parameters(place: 'path' | 'query' | 'header', schema: z.ZodType | undefined, components: Components): object[] {
+function parameters(
+  place: 'path' | 'query' | 'header',
+  schema: z.ZodType | undefined,
+  components: Components,
+): object[] {
   if (schema === undefined) return [];
   const { properties = {}, required = [] } = components.inline(schema, 'input') as {
     properties?: Record<string, JsonSchema>;
@@ -96,9 +100,12 @@ class Components {
 
   inline(schema: z.ZodType, io: 'input' | 'output'): JsonSchema {
     const text = JSON.stringify(z.toJSONSchema(schema, { io, unrepresentable: 'any' }));
-    const { $schema: _, $defs, id: __, ...rest } = JSON.parse(
-      text.replaceAll('"#/$defs/', '"#/components/schemas/'),
-    ) as JsonSchema;
+    const {
+      $schema: _,
+      $defs,
+      id: __,
+      ...rest
+    } = JSON.parse(text.replaceAll('"#/$defs/', '"#/components/schemas/')) as JsonSchema;
     for (const [name, { id: ___, ...definition }] of Object.entries(($defs ?? {}) as Record<string, JsonSchema>)) {
       this.schemas[name] = definition;
     }

@@ -89,7 +89,7 @@ export function route<
   Query extends z.ZodType = z.ZodUndefined,
   Body extends z.ZodType = z.ZodUndefined,
 >(definition: RouteDefinition<Params, Query, Body>): Route {
-  return definition as unknown as Route;
+  return definition;
 }
 
 export function json(body: unknown): Answer {

@@ -158,7 +158,8 @@ const NOBODY: Identity = { principal: { id: 'nobody', token: null, kind: 'local'
 function bearerOf(header: string | undefined): string | null {
   if (header === undefined) return null;
   const match = header.length <= BEARER_MAX_LENGTH ? /^Bearer +(\S+)$/i.exec(header) : null;
-  if (match?.[1] === undefined) throw new Rejection('unauthenticated', 'the Authorization header must be a Bearer token');
+  if (match?.[1] === undefined)
+    throw new Rejection('unauthenticated', 'the Authorization header must be a Bearer token');
   return match[1];
 }
 
@@ -200,11 +201,9 @@ async function bodyOf(route: Route, raw: IncomingMessage): Promise<unknown> {
   return rule.check === undefined ? checkInput(rule.schema, value) : rule.check(value);
 }
 
-const EMPTY_BODY_LIMIT = { name: 'emptyBodyBytes', value: 64 } as const;
-
 /** Some clients send `{}` wherever they POST. */
 async function expectEmptyBody(raw: IncomingMessage): Promise<void> {
-  const text = (await readText(raw, EMPTY_BODY_LIMIT)).trim();
+  const text = (await readText(raw, { name: 'bodyBytes', value: LIMITS.bodyBytes })).trim();
   if (text !== '' && text !== '{}') throw new Rejection('invalidRequest', 'this request takes no body');
 }
 

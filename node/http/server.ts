@@ -6,12 +6,12 @@ import type { Registry } from 'prom-client';
 import { assert, Fault, Rejection } from '../../src/errors.ts';
 import type { Address } from '../config/config.ts';
 import type { Core } from '../core.ts';
+import type { BlobStore } from '../storage/blob-store.ts';
 import { createApp } from './app.ts';
-import type { BlobPort } from './blobs.ts';
 
 export interface HttpDependencies {
   readonly core: Core;
-  readonly blobs: BlobPort;
+  readonly blobs: BlobStore;
   readonly metrics: Registry;
   readonly logger: Logger;
 }
@@ -40,7 +40,10 @@ const CLOSE_GRACE_MS = 2_000;
 export async function createHttpServer(dependencies: HttpDependencies, options: HttpOptions): Promise<HttpServer> {
   const loopback = await isLoopback(options.address.host);
   if (options.auth === 'loopbackOpen' && !loopback) {
-    throw new Rejection('forbidden', `without tokens the HTTP API is served on loopback only, not on ${hostOf(options)}`);
+    throw new Rejection(
+      'forbidden',
+      `without tokens the HTTP API is served on loopback only, not on ${hostOf(options)}`,
+    );
   }
   const app = await createApp(dependencies, {
     allowedHosts: options.allowedHosts,

@@ -1,8 +1,8 @@
 import type { Registry } from 'prom-client';
 import type { Core } from '../core.ts';
+import type { BlobStore } from '../storage/blob-store.ts';
 import { batchRoutes } from './batch.ts';
 import { blobRoutes } from './blobs.ts';
-import type { BlobPort } from './blobs.ts';
 import { clusterRoutes } from './cluster.ts';
 import { healthRoutes } from './health.ts';
 import type { HttpMetrics } from './http-metrics.ts';
@@ -16,7 +16,7 @@ import { tokenRoutes } from './tokens.ts';
 
 export interface TableDependencies {
   readonly core: Core;
-  readonly blobs: BlobPort;
+  readonly blobs: BlobStore;
   readonly registry: Registry;
   readonly metrics: HttpMetrics;
   readonly logger: HttpLogger;

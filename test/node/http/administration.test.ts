@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { clusterView, createdJoinToken, createdToken, jobView, pageOf, runnerView, tokenView } from '../../../node/http/schemas.ts';
+import {
+  clusterView,
+  createdJoinToken,
+  createdToken,
+  jobView,
+  pageOf,
+  runnerView,
+  tokenView,
+} from '../../../node/http/schemas.ts';
 import { FakeCore } from './fake-core.ts';
 import { serve } from './serving.ts';
 
@@ -14,7 +22,10 @@ describe('runners', () => {
     const { ask } = await serve();
     expect((await ask('POST', '/v1/runners/runner-1/drain')).json()).toMatchObject({ state: 'draining' });
     expect((await ask('POST', '/v1/runners/runner-1/undrain')).json()).toMatchObject({ state: 'ready' });
-    expect((await ask('POST', '/v1/runners/other/drain')).problem()).toMatchObject({ status: 404, code: 'unknownRunner' });
+    expect((await ask('POST', '/v1/runners/other/drain')).problem()).toMatchObject({
+      status: 404,
+      code: 'unknownRunner',
+    });
   });
 });
 

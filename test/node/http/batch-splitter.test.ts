@@ -12,7 +12,9 @@ function split(bytes: Buffer, cuts: readonly number[]): readonly BatchText[] {
   function drain(): void {
     for (let text = splitter.next(); text !== null; text = splitter.next()) texts.push(text);
   }
-  const places = [...new Set([0, ...cuts.map((cut) => cut % (bytes.length + 1)), bytes.length])].toSorted((a, b) => a - b);
+  const places = [...new Set([0, ...cuts.map((cut) => cut % (bytes.length + 1)), bytes.length])].toSorted(
+    (a, b) => a - b,
+  );
   for (let index = 1; index < places.length; index += 1) {
     splitter.push(bytes.subarray(places[index - 1], places[index]));
     drain();
@@ -23,9 +25,15 @@ function split(bytes: Buffer, cuts: readonly number[]): readonly BatchText[] {
 }
 
 const cutPlaces = fc.array(fc.nat(), { maxLength: 20 });
-const values = fc.array(fc.oneof(fc.json({ maxDepth: 3 }), fc.string({ unit: 'binary' }).map((text) => JSON.stringify(text))), {
-  minLength: 1,
-});
+const values = fc.array(
+  fc.oneof(
+    fc.json({ maxDepth: 3 }),
+    fc.string({ unit: 'binary' }).map((text) => JSON.stringify(text)),
+  ),
+  {
+    minLength: 1,
+  },
+);
 
 function expected(text: string): BatchText {
   return Buffer.byteLength(text) > MAX_BYTES ? { kind: 'oversized' } : text;
@@ -52,7 +60,9 @@ describe('cutting a batch into its jobs', () => {
   it('gives the same for any bytes in one piece and in many', () => {
     const bytes = fc.oneof(
       fc.uint8Array({ maxLength: 300 }),
-      fc.array(fc.constantFrom('[', ']', '{', '}', ',', '"', '\\', '\n', ' ', 'a', 'é')).map((parts) => Buffer.from(parts.join(''))),
+      fc
+        .array(fc.constantFrom('[', ']', '{', '}', ',', '"', '\\', '\n', ' ', 'a', 'é'))
+        .map((parts) => Buffer.from(parts.join(''))),
     );
     fc.assert(
       fc.property(bytes, cutPlaces, (given, cuts) => {

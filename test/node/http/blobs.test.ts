@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { Fault, Rejection } from '../../../src/errors.ts';
 import { LIMITS } from '../../../src/limits.ts';
 import { parseRange } from '../../../node/http/byte-range.ts';
 import { FakeBlobs } from './fake-blobs.ts';
@@ -30,6 +31,21 @@ describe('PUT of a blob', () => {
     expect(blobs.stored.get(hash)).toEqual(bytes);
   });
 
+  it('answers 200 when the bytes are here already', async () => {
+    const { ask, blobs } = await serveBlobs();
+    const answer = await ask('PUT', pathOf(blobs.add(Buffer.from('here'))), { body: 'here' });
+    expect(answer.status).toBe(200);
+  });
+
+  it('answers 413 when more than the limit came', async () => {
+    const blobs = new FakeBlobs();
+    blobs.put = async () => {
+      throw new Rejection('tooLarge', 'too much');
+    };
+    const { ask } = await serve(new FakeCore(), { blobs });
+    expect((await ask('PUT', pathOf('a'.repeat(64)), { body: 'x' })).status).toBe(413);
+  });
+
   it('takes the empty blob', async () => {
     const { ask, blobs } = await serveBlobs();
     const hash = new FakeBlobs().add(Buffer.alloc(0));
@@ -55,12 +71,15 @@ describe('PUT of a blob', () => {
     call.destroy();
   });
 
-  it.each(['A'.repeat(64), 'a'.repeat(63), 'g'.repeat(64), '..%2f..%2fetc%2fpasswd'])('answers 400 to the hash %s', async (hash) => {
-    const { ask } = await serveBlobs();
-    for (const method of ['PUT', 'GET']) {
-      expect((await ask(method, pathOf(hash))).problem()).toMatchObject({ status: 400, field: 'hash' });
-    }
-  });
+  it.each(['A'.repeat(64), 'a'.repeat(63), 'g'.repeat(64), '..%2f..%2fetc%2fpasswd'])(
+    'answers 400 to the hash %s',
+    async (hash) => {
+      const { ask } = await serveBlobs();
+      for (const method of ['PUT', 'GET']) {
+        expect((await ask(method, pathOf(hash))).problem()).toMatchObject({ status: 400, field: 'hash' });
+      }
+    },
+  );
 });
 
 describe('GET of a blob', () => {
@@ -75,6 +94,21 @@ describe('GET of a blob', () => {
       'content-length': String(bytes.length),
       'x-content-type-options': 'nosniff',
     });
+  });
+
+  it.each([1, 3])('of %i pieces never arrives complete when the store finds it damaged', async (count) => {
+    const blobs = new FakeBlobs();
+    const hash = blobs.add(Buffer.alloc(count, 'x'));
+    blobs.get = async () => ({
+      size: count,
+      stream: (async function* () {
+        for (let sent = 0; sent < count; sent += 1) yield Buffer.from('x');
+        throw new Fault('corrupt', 'damaged');
+      })(),
+    });
+    const { ask, logged } = await serve(new FakeCore(), { blobs });
+    await expect(ask('GET', pathOf(hash))).rejects.toThrow(/aborted|socket hang up/);
+    expect(logged()).toContain('"code":"corrupt"');
   });
 
   it('gives one range with 206', async () => {

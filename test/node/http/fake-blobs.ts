@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { Rejection } from '../../../src/errors.ts';
-import type { BlobPort } from '../../../node/http/blobs.ts';
+import type { BlobStore } from '../../../node/storage/blob-store.ts';
 
 /** Blobs in memory. */
-export class FakeBlobs implements BlobPort {
+export class FakeBlobs implements BlobStore {
   readonly stored = new Map<string, Buffer>();
 
   add(bytes: Buffer): string {
@@ -12,15 +12,19 @@ export class FakeBlobs implements BlobPort {
     return hash;
   }
 
-  async put(hash: string, bytes: AsyncIterable<Uint8Array>): Promise<{ readonly size: number }> {
+  async put(
+    hash: string,
+    bytes: AsyncIterable<Uint8Array>,
+  ): Promise<{ readonly size: number; readonly existed: boolean }> {
     const chunks: Uint8Array[] = [];
     for await (const chunk of bytes) chunks.push(chunk);
     const whole = Buffer.concat(chunks);
     if (createHash('sha256').update(whole).digest('hex') !== hash) {
       throw new Rejection('hashMismatch', 'the bytes have another hash');
     }
+    const existed = this.stored.has(hash);
     this.stored.set(hash, whole);
-    return { size: whole.length };
+    return { size: whole.length, existed };
   }
 
   async stat(hash: string): Promise<{ readonly size: number } | null> {
@@ -31,8 +35,9 @@ export class FakeBlobs implements BlobPort {
   async get(hash: string, range?: { readonly start: number; readonly end: number }) {
     const found = this.stored.get(hash);
     if (found === undefined) throw new Rejection('notFound', 'there is no such blob');
-    const part = range === undefined ? found : found.subarray(range.start, range.end + 1);
+    const part = range === undefined ? found : found.subarray(range.start, range.end);
     return {
+      size: found.length,
       stream: (async function* () {
         yield part;
       })(),

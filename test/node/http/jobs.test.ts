@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Fault, Rejection } from '../../../src/errors.ts';
 import type { FaultCode } from '../../../src/errors.ts';
+import { LIMITS } from '../../../src/limits.ts';
 import type { JobView, Page } from '../../../src/api/views.ts';
 import type { SubmitItem } from '../../../node/core.ts';
 import { FakeCore } from './fake-core.ts';
@@ -199,6 +200,7 @@ describe('reading jobs', () => {
     ['limit=0', 'invalidRequest', 'limit'],
     ['limit=1001', 'invalidRequest', 'limit'],
     ['limit=many', 'invalidRequest', 'limit'],
+    ['cursor=%00', 'invalidRequest', 'cursor'],
     ['label=a', 'invalidRequest', 'label[0]'],
     ['consistency=strong', 'invalidRequest', 'consistency'],
     ['stat=queued', 'unknownField', 'stat'],
@@ -293,7 +295,7 @@ describe('cancelling and retrying', () => {
     const { ask, core } = await serve();
     const { id } = core.addJob();
     expect((await ask('POST', `/v1/jobs/${id}/cancel`, { json: { mode: 'queued' } })).status).toBe(400);
-    expect((await ask('POST', `/v1/jobs/${id}/cancel`, { body: 'x'.repeat(100) })).status).toBe(413);
+    expect((await ask('POST', `/v1/jobs/${id}/cancel`, { body: 'x'.repeat(LIMITS.bodyBytes + 1) })).status).toBe(413);
     expect(core.called('cancelJob')).toEqual([]);
   });
 });
@@ -301,27 +303,33 @@ describe('cancelling and retrying', () => {
 describe('trouble', () => {
   const retryable: readonly FaultCode[] = ['noLeader', 'notLeader', 'overloaded', 'timedOut', 'peerUnreachable'];
 
-  it.each([...retryable, 'runnerUnavailable', 'stopping'] as const)('answers 503 to %s and says when to come back', async (code) => {
-    const core = new FakeCore();
-    core.jobs = async () => {
-      throw new Fault(code, 'words for people');
-    };
-    const { ask } = await serve(core);
-    const answer = await ask('GET', '/v1/jobs');
-    expect(answer.problem()).toMatchObject({ status: 503, code, detail: 'words for people' });
-    expect(answer.headers['retry-after']).toBe('1');
-  });
+  it.each([...retryable, 'runnerUnavailable', 'stopping'] as const)(
+    'answers 503 to %s and says when to come back',
+    async (code) => {
+      const core = new FakeCore();
+      core.jobs = async () => {
+        throw new Fault(code, 'words for people');
+      };
+      const { ask } = await serve(core);
+      const answer = await ask('GET', '/v1/jobs');
+      expect(answer.problem()).toMatchObject({ status: 503, code, detail: 'words for people' });
+      expect(answer.headers['retry-after']).toBe('1');
+    },
+  );
 
-  it.each(['diskFull', 'diskFailed', 'corrupt'] as const)('keeps paths in the message of %s to itself', async (code) => {
-    const core = new FakeCore();
-    core.jobs = async () => {
-      throw new Fault(code, 'cannot write /secret/path');
-    };
-    const { ask } = await serve(core);
-    const answer = await ask('GET', '/v1/jobs');
-    expect(answer.status).toBeGreaterThanOrEqual(500);
-    expect(answer.text).not.toContain('/secret/path');
-  });
+  it.each(['diskFull', 'diskFailed', 'corrupt'] as const)(
+    'keeps paths in the message of %s to itself',
+    async (code) => {
+      const core = new FakeCore();
+      core.jobs = async () => {
+        throw new Fault(code, 'cannot write /secret/path');
+      };
+      const { ask } = await serve(core);
+      const answer = await ask('GET', '/v1/jobs');
+      expect(answer.status).toBeGreaterThanOrEqual(500);
+      expect(answer.text).not.toContain('/secret/path');
+    },
+  );
 
   it('answers 500 to a bug with nothing of it but the id under which it is logged', async () => {
     const core = new FakeCore();

@@ -36,11 +36,16 @@ describe('the position of a mistake in JSON', () => {
 
   it('is found exactly where the parser refuses', () => {
     fc.assert(
-      fc.property(fc.json(), fc.nat(), fc.constantFrom('', '}', ']', ',', '"', '\\', '0', ' ', 'x'), (text, at, put) => {
-        const cut = at % (text.length + 1);
-        const spoilt = text.slice(0, cut) + put + text.slice(cut + 1);
-        expect(jsonErrorPosition(spoilt) === null).toBe(isJson(spoilt));
-      }),
+      fc.property(
+        fc.json(),
+        fc.nat(),
+        fc.constantFrom('', '}', ']', ',', '"', '\\', '0', ' ', 'x'),
+        (text, at, put) => {
+          const cut = at % (text.length + 1);
+          const spoilt = text.slice(0, cut) + put + text.slice(cut + 1);
+          expect(jsonErrorPosition(spoilt) === null).toBe(isJson(spoilt));
+        },
+      ),
       { numRuns: 2_000 },
     );
   });

@@ -77,10 +77,13 @@ describe('the log as text', () => {
     expect(core.called('logs')[0]?.[1]).toEqual(wanted);
   });
 
-  it.each(['stream=all', 'tail=-1', 'tail=x', 'attempt=0', 'follow=maybe', 'since=1h'])('answers 400 to ?%s', async (query) => {
-    const { ask, path } = await serveLogs(() => items());
-    expect((await ask('GET', `${path}?${query}`)).status).toBe(400);
-  });
+  it.each(['stream=all', 'tail=-1', 'tail=x', 'attempt=0', 'follow=maybe', 'since=1h'])(
+    'answers 400 to ?%s',
+    async (query) => {
+      const { ask, path } = await serveLogs(() => items());
+      expect((await ask('GET', `${path}?${query}`)).status).toBe(400);
+    },
+  );
 
   it('answers with a status what fails before the first byte', async () => {
     const core = new FakeCore();
@@ -194,6 +197,15 @@ describe('the log as events', () => {
     );
   });
 
+  it('has every byte in base64 when asked', async () => {
+    const octets = Buffer.from([0xff, 0x00, 0xc3]);
+    const { ask, path } = await serveLogs(() => items(event(octets)));
+    const accept = 'text/event-stream; encoding=base64';
+    expect((await ask('GET', path, { headers: { accept } })).text).toBe(
+      `event: log\ndata: {"stream":"stdout","at":"${AT}","base64":"/wDD"}\n\nevent: end\ndata: {}\n\n`,
+    );
+  });
+
   it('keeps a character together that comes in two pieces of its stream', async () => {
     const [first, second] = [Buffer.from('é').subarray(0, 1), Buffer.from('é').subarray(1)];
     const texts = await textsOf(items(event(first), event('between', 'stderr'), event(second), event(first)));
@@ -213,7 +225,7 @@ describe('the log as events', () => {
   it('has a comment now and then while nothing comes', async () => {
     const log = live();
     const abort = new AbortController();
-    const stream = eventStream(log.follow(null, abort.signal), abort.signal, 5);
+    const stream = eventStream(log.follow(null, abort.signal), abort.signal, { encoding: 'text', heartbeatMs: 5 });
     expect((await stream.next()).value).toBe(': alive\n\n');
     expect((await stream.next()).value).toBe(': alive\n\n');
     log.give(event('late'));
@@ -226,9 +238,10 @@ describe('the log as events', () => {
 
 async function textsOf(events: AsyncIterable<LogEvent>): Promise<readonly string[]> {
   const texts: string[] = [];
-  for await (const piece of eventStream(events, new AbortController().signal)) {
-    const match = /^event: log\ndata: (.*)\n\n$/.exec(piece);
-    if (match?.[1] !== undefined) texts.push((JSON.parse(match[1]) as { data: string }).data);
+  for await (const piece of eventStream(events, new AbortController().signal, { encoding: 'text' })) {
+    for (const [, data = ''] of piece.matchAll(/event: log\ndata: (.*)\n\n/g)) {
+      texts.push((JSON.parse(data) as { data: string }).data);
+    }
   }
   return texts;
 }

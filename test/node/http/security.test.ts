@@ -50,19 +50,20 @@ describe('authentication', async () => {
     expect(open).toEqual(['/healthz', '/readyz']);
   });
 
-  it.each(routes.filter(({ scope }) => scope !== 'public' && scope !== 'anyToken').map((route) => [route.path, route] as const))(
-    '%s answers 403 to a token with every other scope',
-    async (_path, route) => {
-      const { ask, core } = await serveClosed();
-      core.addToken(
-        'narrow',
-        SCOPES.filter((scope) => scope !== 'admin' && scope !== route.scope),
-      );
-      const answer = await ask(route.method, pathOf(route), { headers: { authorization: 'Bearer narrow' } });
-      expect(answer.status).toBe(403);
-      expect(core.calls).toEqual([]);
-    },
-  );
+  it.each(
+    routes
+      .filter(({ scope }) => scope !== 'public' && scope !== 'anyToken')
+      .map((route) => [route.path, route] as const),
+  )('%s answers 403 to a token with every other scope', async (_path, route) => {
+    const { ask, core } = await serveClosed();
+    core.addToken(
+      'narrow',
+      SCOPES.filter((scope) => scope !== 'admin' && scope !== route.scope),
+    );
+    const answer = await ask(route.method, pathOf(route), { headers: { authorization: 'Bearer narrow' } });
+    expect(answer.status).toBe(403);
+    expect(core.calls).toEqual([]);
+  });
 
   it('takes the token that the scope allows', async () => {
     const { ask, core } = await serveClosed();

@@ -5,9 +5,9 @@ import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { onTestFinished } from 'vitest';
 import type { Problem } from '../../../src/api/views.ts';
-import type { BlobPort } from '../../../node/http/blobs.ts';
 import { createHttpServer } from '../../../node/http/server.ts';
 import type { HttpOptions, HttpServer } from '../../../node/http/server.ts';
+import type { BlobStore } from '../../../node/storage/blob-store.ts';
 import { FakeBlobs } from './fake-blobs.ts';
 import { FakeCore } from './fake-core.ts';
 
@@ -42,7 +42,7 @@ export interface Told {
 /** A server on a port of its own over fakes, closed when the test ends. */
 export async function serve(
   core: FakeCore = new FakeCore(),
-  options: Partial<HttpOptions> & { readonly blobs?: BlobPort } = {},
+  options: Partial<HttpOptions> & { readonly blobs?: BlobStore } = {},
 ): Promise<Served> {
   const lines: string[] = [];
   const logger = pino({ level: 'trace' }, { write: (line: string) => lines.push(line) });
