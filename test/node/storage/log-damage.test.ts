@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { openLogStore } from '../../../node/storage/log-store.ts';
+import { damage, damaged } from './damage.ts';
 import type { LogModel, Step } from './log-model.ts';
 import { EMPTY_MODEL, makeCall, steps, takeStep } from './log-model.ts';
 import { NODE, OTHER, data, hardState, range, request } from './log-builders.ts';
@@ -20,31 +21,6 @@ async function crashImage(folder: string, into: string): Promise<void> {
 async function newestWal(folder: string): Promise<string> {
   const names = (await readdir(join(folder, 'entries'))).filter((name) => name.endsWith('.log'));
   return join(folder, 'entries', names.sort().at(-1) ?? 'none');
-}
-
-type Damage =
-  | { readonly kind: 'cut'; readonly at: number }
-  | { readonly kind: 'flip'; readonly at: number; readonly bit: number }
-  | { readonly kind: 'zero'; readonly at: number; readonly length: number };
-
-const where = fc.double({ min: 0, max: 0.9999, noNaN: true });
-const damage: fc.Arbitrary<Damage> = fc.oneof(
-  fc.record({ kind: fc.constant('cut' as const), at: where }),
-  fc.record({ kind: fc.constant('flip' as const), at: where, bit: fc.nat(7) }),
-  fc.record({ kind: fc.constant('zero' as const), at: where, length: fc.integer({ min: 1, max: 9000 }) }),
-);
-
-function damaged(bytes: Buffer, { at, ...what }: Damage): Buffer {
-  const offset = Math.floor(at * bytes.length);
-  switch (what.kind) {
-    case 'cut':
-      return bytes.subarray(0, offset);
-    case 'flip':
-      bytes[offset] = bytes[offset]! ^ (1 << what.bit);
-      return bytes;
-    case 'zero':
-      return bytes.fill(0, offset, Math.min(bytes.length, offset + what.length));
-  }
 }
 
 describe('a damaged write-ahead log', () => {

@@ -1,0 +1,63 @@
+import type { Incarnation, JobId, NodeId } from '../../../src/ids.ts';
+import type { FinalState, Job } from '../../../src/jobs/job.ts';
+import type { StateRecord } from '../../../src/state/records.ts';
+import type { StateStore } from '../../../node/storage/ports.ts';
+
+export function jobId(count: number): JobId {
+  return `01900000-0000-7000-8000-${String(count).padStart(12, '0')}` as JobId;
+}
+
+export function job(id: string, state: 'queued' | 'running' | FinalState, index = 1): Job {
+  const base = {
+    id: id as JobId,
+    spec: { command: ['true'], name: `job ${id}` },
+    plan: {
+      project: 'default',
+      queue: 'default',
+      priority: 50,
+      demand: { cpu: 1000, memory: 0, gpu: 0, disk: 0, custom: {} },
+      constraints: [],
+      timeoutMs: null,
+      queueTimeoutMs: null,
+      notBefore: null,
+      retry: { max: 0, on: [], exitCodes: null, lostMax: 3, backoff: { initialMs: 1, factor: 2, maxMs: 9 } },
+    },
+    submittedBy: 'admin',
+    submittedAt: 1,
+    sequence: index,
+    past: [],
+    index,
+  } as unknown as Omit<Extract<Job, { state: 'queued' }>, 'state' | 'queuedAt'>;
+  if (state === 'queued') return { ...base, state, queuedAt: 1 };
+  if (state !== 'running') return { ...base, state, finalAt: 2, reason: null };
+  const attempt = { attempt: 1, runner: 'r' as NodeId, incarnation: 'i' as Incarnation, assignedAt: 1 };
+  return { ...base, state, current: { ...attempt, state: 'running', startedAt: 1 }, cancel: null };
+}
+
+export function jobRecord(id: string, state: Parameters<typeof job>[1], index = 1): StateRecord {
+  return { table: 'job', key: id, value: job(id, state, index) };
+}
+
+export function nodeRecord(id: string, version: string): StateRecord {
+  return { table: 'node', key: id, value: { id: id as NodeId, addresses: [], http: null, version } };
+}
+
+export async function collect<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
+  const list: Item[] = [];
+  for await (const item of items) list.push(item);
+  return list;
+}
+
+/** Everything a store holds, in an order of its own. */
+export async function contents(store: StateStore): Promise<{ applied: number; records: readonly StateRecord[] }> {
+  const live = await collect(store.load());
+  const jobs = await collect(store.jobs(null));
+  const final = jobs.filter(({ id }) => !live.some((record) => record.table === 'job' && record.key === id));
+  const records = [...live, ...final.map((value): StateRecord => ({ table: 'job', key: value.id, value }))];
+  return { applied: store.applied, records: sorted(records) };
+}
+
+export function sorted(records: readonly StateRecord[]): readonly StateRecord[] {
+  const name = ({ table, key }: StateRecord) => `${table} ${key}`;
+  return [...records].sort((a, b) => (name(a) < name(b) ? -1 : 1));
+}

@@ -1,0 +1,41 @@
+import fc from 'fast-check';
+import { FINAL_STATES } from '../../../src/jobs/job.ts';
+import type { StateRecord } from '../../../src/state/records.ts';
+import { jobId, jobRecord, nodeRecord, sorted } from './state-builders.ts';
+
+const jobChange = fc
+  .record({ job: fc.nat(8), state: fc.constantFrom('queued', 'running', ...FINAL_STATES), index: fc.nat(1000) })
+  .map(({ job, state, index }) => jobRecord(jobId(job), state as 'queued', index));
+const jobGone = fc.nat(8).map((job): StateRecord => ({ table: 'job', key: jobId(job), value: null }));
+const nodeChange = fc
+  .record({ node: fc.nat(3), version: fc.string({ maxLength: 2000 }) })
+  .map(({ node, version }) => nodeRecord(`node-${node}`, version));
+const keyChange = fc
+  .record({ key: fc.string({ minLength: 1, maxLength: 20 }), gone: fc.boolean() })
+  .map(({ key, gone }): StateRecord => ({
+    table: 'idempotency',
+    key: `admin\0${key}`,
+    value: gone ? null : { job: jobId(1), bodyHash: 'b', expiresAt: 5 },
+  }));
+
+/** What one entry of the log changes. */
+export const changes: fc.Arbitrary<readonly StateRecord[]> = fc.array(
+  fc.oneof({ weight: 5, arbitrary: jobChange }, jobGone, nodeChange, keyChange),
+  { maxLength: 12 },
+);
+
+/** What the store must hold, in the plainest way. */
+export type StateModel = ReadonlyMap<string, StateRecord>;
+
+export function takeChanges(model: StateModel, records: readonly StateRecord[]): StateModel {
+  const next = new Map(model);
+  for (const record of records) {
+    if (record.value === null) next.delete(`${record.table} ${record.key}`);
+    else next.set(`${record.table} ${record.key}`, record);
+  }
+  return next;
+}
+
+export function recordsOf(model: StateModel): readonly StateRecord[] {
+  return sorted([...model.values()]);
+}
