@@ -46,6 +46,12 @@ export function isLoopback(address: Multiaddr): boolean {
   return first.value === 'localhost';
 }
 
+/** Bound to all interfaces a node has loopback addresses too, which say nothing to another machine. */
+export function preferReachable(addresses: readonly Multiaddr[]): Multiaddr[] {
+  const reachable = addresses.filter((address) => !isLoopback(address));
+  return reachable.length > 0 ? reachable : [...addresses];
+}
+
 function parseMultiaddr(text: string): Multiaddr {
   let parsed: Multiaddr;
   try {

@@ -8,14 +8,14 @@ const NODE_KEY = 'node.key';
 
 /** Where the node's secrets lie: small texts, readable by the owner alone. */
 export interface SecretFolder {
-  /** Rejects with `ENOENT` (as the error's code or its cause's) or Rejection `notFound` when there is none. */
-  readSecret(name: string): Promise<string>;
-  writeSecret(name: string, content: string): Promise<void>;
+  /** Null when there is none. */
+  readSecret(name: typeof NODE_KEY): Promise<string | null>;
+  writeSecret(name: typeof NODE_KEY, text: string): Promise<void>;
 }
 
 /** The node's key from its folder; the first start makes it. @throws Fault `corrupt` */
 export async function loadNodeKey(folder: SecretFolder): Promise<PrivateKey> {
-  const stored = await readOrNull(folder);
+  const stored = await folder.readSecret(NODE_KEY);
   if (stored !== null) return decodeNodeKey(Buffer.from(stored.trim(), 'base64url'));
   const key = await createNodeKey();
   await folder.writeSecret(NODE_KEY, Buffer.from(encodeNodeKey(key)).toString('base64url'));
@@ -46,18 +46,3 @@ export function nodeIdOf(key: PrivateKey): NodeId {
 }
 
 /** Only a file that is not there may lead to a new identity, never one that cannot be read. */
-async function readOrNull(folder: SecretFolder): Promise<string | null> {
-  try {
-    return await folder.readSecret(NODE_KEY);
-  } catch (error) {
-    if (isMissing(error)) return null;
-    throw error;
-  }
-}
-
-function isMissing(error: unknown): boolean {
-  if (error instanceof Rejection) return error.code === 'notFound';
-  if (!(error instanceof Error)) return false;
-  if ('code' in error && error.code === 'ENOENT') return true;
-  return isMissing(error.cause);
-}

@@ -11,6 +11,7 @@ import type { Multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import type { Logger } from 'pino';
 import { Fault } from '../../src/errors.ts';
+import { preferReachable } from './addresses.ts';
 import { formatSwarmKey } from './cluster-key.ts';
 import type { Gate, ProtocolRegistrar } from './gate.ts';
 import { libp2pLogger } from './libp2p-logger.ts';
@@ -46,7 +47,7 @@ export async function startHost(dependencies: HostDependencies, options: HostOpt
       listen: [options.listen.toString()],
       announce: options.announce.map(String),
       // Addresses that others claim to see this node at are never passed on.
-      announceFilter: (addresses) => (options.announce.length > 0 ? [...options.announce] : addresses),
+      announceFilter: (addresses) => (options.announce.length > 0 ? [...options.announce] : preferReachable(addresses)),
     },
     transports: [tcp()],
     connectionEncrypters: [noise()],
@@ -105,6 +106,8 @@ function yamuxOptions(limits: NetworkLimits) {
   return {
     maxInboundStreams: limits.streamsPerConnection,
     maxOutboundStreams: limits.streamsPerConnection,
+    // Streams that come before this end is ready for them; the default of 10 aborts the connection.
+    maxEarlyStreams: limits.streamsPerConnection,
     streamOptions: {
       // A paused stream may still get a whole window; were that more than the read buffer, pausing would reset it.
       maxStreamWindowSize: limits.streamWindowBytes,
