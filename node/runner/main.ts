@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, realpathSync, rmSync } from 'node:fs';
+import { realpathSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
@@ -38,7 +38,6 @@ async function main(): Promise<void> {
   const options = parseRunnerOptions(values.options ?? '{}');
   const inherited = closeInheritedDescriptors();
   process.umask(0o022);
-  mkdirSync(values.dir, { recursive: true, mode: 0o700 });
   const layout = runnerLayout(realpathSync(values.dir));
   const logger = pino({ level: options.logLevel, base: { pid: process.pid } }, pino.destination({ fd: 2, sync: true }));
   const own = takeFolder(layout);

@@ -25,8 +25,17 @@ describe.each(['posixSpawn', 'node'] as const)('jobs started by %s', (launcher) 
 
   test('fail by an exit code or a signal', async () => {
     const node = await connect();
-    expect((await node.run(sh('exit 3'))).end).toMatchObject({ outcome: 'failed', exitCode: 3, signal: null, reason: null });
-    expect((await node.run(sh('kill -SEGV $$'))).end).toMatchObject({ outcome: 'failed', exitCode: null, signal: 'SIGSEGV' });
+    expect((await node.run(sh('exit 3'))).end).toMatchObject({
+      outcome: 'failed',
+      exitCode: 3,
+      signal: null,
+      reason: null,
+    });
+    expect((await node.run(sh('kill -SEGV $$'))).end).toMatchObject({
+      outcome: 'failed',
+      exitCode: null,
+      signal: 'SIGSEGV',
+    });
     expect((await node.run(sh('kill -KILL $$'))).end).toMatchObject({
       outcome: 'failed',
       signal: 'SIGKILL',
@@ -45,7 +54,11 @@ describe.each(['posixSpawn', 'node'] as const)('jobs started by %s', (launcher) 
     expect(await end('/no/such/file')).toMatchObject({ outcome: 'failed', exitCode: 127 });
     expect(await end('./none')).toMatchObject({ outcome: 'failed', exitCode: 127 });
     expect(await end('')).toMatchObject({ outcome: 'failed', exitCode: 127 });
-    expect(await end('/etc/passwd')).toMatchObject({ outcome: 'failed', exitCode: 126, reason: 'not executable: /etc/passwd' });
+    expect(await end('/etc/passwd')).toMatchObject({
+      outcome: 'failed',
+      exitCode: 126,
+      reason: 'not executable: /etc/passwd',
+    });
     expect(await end('/tmp')).toMatchObject({ outcome: 'failed', exitCode: 126 });
     expect(await end('true', 'x'.repeat(200_000))).toMatchObject({
       outcome: 'failed',
@@ -60,7 +73,11 @@ describe.each(['posixSpawn', 'node'] as const)('jobs started by %s', (launcher) 
     const script = join(tempDataDir(), 'script');
     writeFileSync(script, '#!/no/such/interpreter\n', { mode: 0o755 });
     const { end } = await node.run({ command: [script] });
-    expect(end).toMatchObject({ outcome: 'failed', exitCode: 127, reason: `the interpreter of ${script} was not found` });
+    expect(end).toMatchObject({
+      outcome: 'failed',
+      exitCode: 127,
+      reason: `the interpreter of ${script} was not found`,
+    });
   });
 
   test('are looked up in their own PATH', async () => {
@@ -75,7 +92,9 @@ describe.each(['posixSpawn', 'node'] as const)('jobs started by %s', (launcher) 
 
   test('read nothing, or what the spec gives', async () => {
     const node = await connect();
-    expect((await node.run(sh('test -c /dev/stdin && test "$(readlink /proc/self/fd/0)" = /dev/null'))).end.exitCode).toBe(0);
+    expect(
+      (await node.run(sh('test -c /dev/stdin && test "$(readlink /proc/self/fd/0)" = /dev/null'))).end.exitCode,
+    ).toBe(0);
     const key = node.start({ command: ['cat'], stdin: 'grüße\n\0' });
     await node.ended(key);
     expect(node.output(key)).toBe('grüße\n\0');
@@ -128,7 +147,9 @@ describe.each(['posixSpawn', 'node'] as const)('jobs started by %s', (launcher) 
   test('are stopped by TERM, and told as cancelled or lost', async () => {
     const node = await connect({ graceMs: 60_000 });
     for (const why of ['cancelled', 'lost'] as const) {
-      const key = node.start(sh('trap "echo bye; exit 9" TERM; echo up > $QUORATE_OUTPUTS/up; while :; do sleep 0.01; done'));
+      const key = node.start(
+        sh('trap "echo bye; exit 9" TERM; echo up > $QUORATE_OUTPUTS/up; while :; do sleep 0.01; done'),
+      );
       await until(() => existsSync(join(node.layout(key).outputs, 'up')));
       node.supervisor.stop(key, why);
       expect((await node.ended(key)).end).toMatchObject({ outcome: why, exitCode: 9, signal: null });
@@ -138,7 +159,9 @@ describe.each(['posixSpawn', 'node'] as const)('jobs started by %s', (launcher) 
 
   test('that ignore TERM are killed with everything that they started', async () => {
     const node = await connect({ graceMs: 50 });
-    const key = node.start(sh('trap "" TERM; sh -c "sleep 1000; :" & echo $! > $QUORATE_OUTPUTS/child; while :; do sleep 1; done'));
+    const key = node.start(
+      sh('trap "" TERM; sh -c "sleep 1000; :" & echo $! > $QUORATE_OUTPUTS/child; while :; do sleep 1; done'),
+    );
     const child = await pidIn(join(node.layout(key).outputs, 'child'));
     node.supervisor.stop(key, 'cancelled');
     expect((await node.ended(key)).end).toMatchObject({ outcome: 'cancelled', exitCode: null, signal: 'SIGKILL' });
@@ -176,7 +199,10 @@ describe.each(['posixSpawn', 'node'] as const)('jobs started by %s', (launcher) 
   test('have their output cut at the limit, which is told', async () => {
     const node = await connect({ logBytes: 10_000 });
     const key = node.start(sh('head -c 1000000 /dev/zero; head -c 9999 /dev/zero >&2'));
-    expect((await node.ended(key)).end).toMatchObject({ outcome: 'succeeded', reason: 'stdout was cut at 10000 bytes' });
+    expect((await node.ended(key)).end).toMatchObject({
+      outcome: 'succeeded',
+      reason: 'stdout was cut at 10000 bytes',
+    });
     expect(node.output(key).length).toBe(10_000);
     expect(node.output(key, 'stderr').length).toBe(9_999);
   });
@@ -225,7 +251,11 @@ describe.each(['posixSpawn', 'node'] as const)('jobs started by %s', (launcher) 
   test('that are forgotten keep their output and nothing else', async () => {
     const node = await connect();
     const key = node.start({
-      command: ['sh', '-c', 'mkdir -p a/b; touch a/b/c "$TMPDIR/t" "$QUORATE_OUTPUTS/o"; chmod 500 a/b; sleep 0.1; echo out'],
+      command: [
+        'sh',
+        '-c',
+        'mkdir -p a/b; touch a/b/c "$TMPDIR/t" "$QUORATE_OUTPUTS/o"; chmod 500 a/b; sleep 0.1; echo out',
+      ],
       stdin: 'in',
     });
     await node.ended(key);
@@ -272,7 +302,9 @@ describe.each(['posixSpawn', 'node'] as const)('jobs started by %s', (launcher) 
 });
 
 function childrenOf(pid: number): number[] {
-  return readdirSync('/proc').map(Number).filter((child) => readProcessStat(child)?.parent === pid);
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((child) => readProcessStat(child)?.parent === pid);
 }
 
 test('a workdir never goes through a link', () => {

@@ -48,20 +48,29 @@ describe.each(['posixSpawn', 'node'] as const)('the launcher %s', (prefer) => {
 
   test('tells the signal', async () => {
     const { launch } = await setUp();
-    expect(await launch(['/bin/sh', '-c', 'kill -SEGV $$'])).toMatchObject({ exit: { exitCode: null, signal: 'SIGSEGV' } });
+    expect(await launch(['/bin/sh', '-c', 'kill -SEGV $$'])).toMatchObject({
+      exit: { exitCode: null, signal: 'SIGSEGV' },
+    });
   });
 
   test('gives arguments, environment, folder and streams as they are', async () => {
     const { folder, launch, output } = await setUp();
     mkdirSync(join(folder, 'sub dir'));
     writeFileSync(join(folder, 'in'), 'grüße');
-    await launch(['/bin/sh', '-c', 'printf "%s|" "$0" "$@" "$PWD" "$V" "$(cat)"; env >&2', 'ä', '', 'two words', '"\n'], {
-      env: { V: 'ß=1' },
-      cwd: join(folder, 'sub dir'),
-      stdin: join(folder, 'in'),
-    });
+    await launch(
+      ['/bin/sh', '-c', 'printf "%s|" "$0" "$@" "$PWD" "$V" "$(cat)"; env >&2', 'ä', '', 'two words', '"\n'],
+      {
+        env: { V: 'ß=1' },
+        cwd: join(folder, 'sub dir'),
+        stdin: join(folder, 'in'),
+      },
+    );
     expect(output()).toBe(`ä||two words|"\n|${folder}/sub dir|ß=1|grüße|`);
-    expect(output('stderr').split('\n').filter((line) => !/^(PWD|_|SHLVL|OLDPWD)=/.test(line))).toEqual(['V=ß=1', '']);
+    expect(
+      output('stderr')
+        .split('\n')
+        .filter((line) => !/^(PWD|_|SHLVL|OLDPWD)=/.test(line)),
+    ).toEqual(['V=ß=1', '']);
   });
 
   test('takes more arguments than its first memory holds', async () => {
@@ -81,7 +90,9 @@ describe.each(['posixSpawn', 'node'] as const)('the launcher %s', (prefer) => {
   test('makes each process the leader of a session of its own', async () => {
     const { launch, output } = await setUp();
     const result = await launch(['/bin/cat', '/proc/self/stat']);
-    const fields = output().slice(output().lastIndexOf(')') + 2).split(' ');
+    const fields = output()
+      .slice(output().lastIndexOf(')') + 2)
+      .split(' ');
     expect(result).toMatchObject({ pid: Number(fields[2]) });
     expect(fields[3]).toBe(fields[2]);
   });
@@ -89,7 +100,9 @@ describe.each(['posixSpawn', 'node'] as const)('the launcher %s', (prefer) => {
   test.runIf(prefer === 'posixSpawn')('passes no descriptor but the three', async () => {
     const { folder, launch, output } = await setUp();
     await launch(['/bin/ls', '-l', '/proc/self/fd']);
-    const targets = output().split('\n').flatMap((line) => / (\d+) -> (.*)$/.exec(line)?.slice(1).join(' ') ?? []);
+    const targets = output()
+      .split('\n')
+      .flatMap((line) => / (\d+) -> (.*)$/.exec(line)?.slice(1).join(' ') ?? []);
     expect(targets.slice(0, 3)).toEqual(['0 /dev/null', `1 ${folder}/stdout`, `2 ${folder}/stderr`]);
     expect(targets.slice(3)).toEqual([expect.stringMatching(/^3 \/proc\/\d+\/fd$/)]);
   });
@@ -138,7 +151,9 @@ describe.each(['posixSpawn', 'node'] as const)('the launcher %s', (prefer) => {
     const foreign = spawn('/bin/sh', ['-c', 'exit 7']);
     const code = new Promise((resolve) => foreign.once('exit', resolve));
     const own = await Promise.all(Array.from({ length: 20 }, (_, i) => launch(['/bin/sh', '-c', `exit ${i}`])));
-    expect(own.map((result) => 'exit' in result && result.exit.exitCode)).toEqual(Array.from({ length: 20 }, (_, i) => i));
+    expect(own.map((result) => 'exit' in result && result.exit.exitCode)).toEqual(
+      Array.from({ length: 20 }, (_, i) => i),
+    );
     expect(await code).toBe(7);
   });
 
