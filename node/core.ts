@@ -27,7 +27,11 @@ export interface SubmitItem {
 }
 
 export type SubmitResult =
-  | { readonly ok: true; readonly id: JobId; /** An earlier submission under the same key. */ readonly existed: boolean }
+  | {
+      readonly ok: true;
+      readonly id: JobId;
+      /** An earlier submission under the same key. */ readonly existed: boolean;
+    }
   | { readonly ok: false; readonly code: RejectionCode; readonly message: string; readonly field?: string };
 
 export interface JobFilter {

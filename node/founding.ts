@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { SYSTEM } from '../src/auth.ts';
 import { Fault, Rejection } from '../src/errors.ts';
@@ -7,6 +6,7 @@ import type { NodeId } from '../src/ids.ts';
 import type { NodeConfig } from './config/config.ts';
 import { join } from './joining.ts';
 import type { KnownMembers } from './membership.ts';
+import { createClusterKey } from './p2p/cluster-key.ts';
 import { decodeJoinToken, encodeJoinToken, type JoinToken } from './p2p/join-token.ts';
 import type { PeerNetwork } from './p2p/network.ts';
 import type { Replica } from './replica/replica.ts';
@@ -21,7 +21,6 @@ const JOIN_TOKEN = 'join.token';
 const CLUSTER_KEY = 'cluster.key';
 /** Who let this node in, and where they were: enough to find the cluster again before the log has arrived. */
 const INTRODUCTION = 'introduction.json';
-const CLUSTER_KEY_BYTES = 32;
 
 /** How this start came to its cluster. */
 export type Founding =
@@ -79,7 +78,7 @@ async function readIntroduction(folder: DataFolder): Promise<KnownMembers> {
 
 async function foundCluster(folder: DataFolder): Promise<Founding> {
   const clusterId = uuidv7();
-  const clusterKey = randomBytes(CLUSTER_KEY_BYTES);
+  const clusterKey = createClusterKey();
   await bindCluster(folder, clusterId, clusterKey);
   return { kind: 'known', clusterId, clusterKey };
 }

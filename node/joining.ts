@@ -37,9 +37,7 @@ export async function answerJoin(
   const { addresses, version } = request;
   const hash = hashSecret(request.secret);
   expectTaken(
-    await replica.propose(SYSTEM, [
-      { kind: 'useJoinToken', id: request.token, hash, node: from, addresses, version },
-    ]),
+    await replica.propose(SYSTEM, [{ kind: 'useJoinToken', id: request.token, hash, node: from, addresses, version }]),
   );
   await addLearner(replica, from);
   const members = new Map(parts.members()).set(network.self, network.addresses());

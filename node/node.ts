@@ -101,7 +101,9 @@ async function compose(config: NodeConfig, logger: Logger, shutdown: AsyncDispos
   const base = await openBase(config, logger, shutdown, (error) => ended.reject(error));
   const replica = await openReplica(base, shutdown);
   const readiness = { runner: null as RunnerHost | null };
-  const services = await createServices(base, replica, shutdown, () => tellReadiness(replica, readiness.runner, config));
+  const services = await createServices(base, replica, shutdown, () =>
+    tellReadiness(replica, readiness.runner, config),
+  );
   answerPeers(base, replica, services);
   const http = await serveHttp(base, replica, services, shutdown);
   replica.start();
@@ -290,7 +292,13 @@ async function startRunner(
 
 function portOf(network: PeerNetwork): number {
   const [address] = network.addresses();
-  return address === undefined ? 0 : multiaddr(address).toOptions().port;
+  return address === undefined
+    ? 0
+    : Number(
+        multiaddr(address)
+          .getComponents()
+          .find(({ name }) => name === 'tcp')?.value,
+      );
 }
 
 function tellReadiness(replica: Replica, runner: RunnerHost | null, config: NodeConfig): Readiness {

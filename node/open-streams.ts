@@ -29,4 +29,3 @@ export async function* answerOpen(
       throw new Rejection('invalidRequest', 'unknown kind of stream');
   }
 }
-

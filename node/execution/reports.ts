@@ -21,7 +21,10 @@ export class Reports {
   readonly #replica: Pick<Replica, 'propose'>;
   readonly #supervisor: RunnerSupervisor;
   readonly #logger: Logger;
-  readonly #starts = new Map<string, { readonly event: Started; readonly incarnation: Incarnation; readonly dueAt: number }>();
+  readonly #starts = new Map<
+    string,
+    { readonly event: Started; readonly incarnation: Incarnation; readonly dueAt: number }
+  >();
   readonly #ends = new Map<string, Ended>();
   readonly #proposing = new Set<string>();
   #timer: NodeJS.Timeout | null = null;

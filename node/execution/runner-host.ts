@@ -43,7 +43,8 @@ export class RunnerHost {
   readonly #options: RunnerHostOptions;
   readonly #reports: Reports;
   readonly #renewal: LeaseRenewal;
-  #session: { readonly incarnation: Incarnation; readonly pid: number; registered: 'no' | 'asking' | 'yes' } | null = null;
+  #session: { readonly incarnation: Incarnation; readonly pid: number; registered: 'no' | 'asking' | 'yes' } | null =
+    null;
   #stopped = false;
 
   constructor(dependencies: RunnerHostDependencies, options: RunnerHostOptions) {

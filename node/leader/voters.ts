@@ -3,9 +3,6 @@ import type { NodeId } from '../../src/ids.ts';
 import type { Replica } from '../replica/replica.ts';
 import { LEADER_LIMITS } from './limits.ts';
 
-/** How far behind the leader's log a learner may be to count as caught up. */
-const CAUGHT_UP_ENTRIES = 64;
-
 /** Promotes learners that have caught up while voters are wanted (dissertation §4.2.1). One change at a time. */
 export class Voters {
   readonly #replica: Replica;
@@ -48,8 +45,7 @@ export class Voters {
     const { voters, outgoing, learners } = consensus.configuration;
     if (outgoing.length > 0 || voters.length >= LEADER_LIMITS.wantedVoters) return null;
     for (const progress of consensus.progress()) {
-      const caughtUp = consensus.lastIndex - progress.matchIndex <= CAUGHT_UP_ENTRIES;
-      if (learners.includes(progress.peer) && progress.recentActive && caughtUp) return progress.peer;
+      if (learners.includes(progress.peer) && progress.recentActive && progress.caughtUp) return progress.peer;
     }
     return null;
   }

@@ -1,7 +1,7 @@
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys';
 import type { PrivateKey } from '@libp2p/interface';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
-import { Fault, Rejection } from '../../src/errors.ts';
+import { Fault } from '../../src/errors.ts';
 import type { NodeId } from '../../src/ids.ts';
 
 const NODE_KEY = 'node.key';

@@ -43,7 +43,8 @@ export class Compactor {
 
   #cut(durable: Index): Index {
     const { core } = this.#parts.driver;
-    const tail = core.logBytes > REPLICA_LIMITS.compactBytes ? REPLICA_LIMITS.keptEntries / 10 : REPLICA_LIMITS.keptEntries;
+    const tail =
+      core.logBytes > REPLICA_LIMITS.compactBytes ? REPLICA_LIMITS.keptEntries / 10 : REPLICA_LIMITS.keptEntries;
     return durable - tail;
   }
 }

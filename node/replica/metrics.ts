@@ -23,8 +23,10 @@ export function registerReplicaMetrics(registry: Registry, replica: Replica, log
   gauge('quorate_raft_applied_index', 'The last applied entry.', () => replica.applier.applied);
   gauge('quorate_raft_last_index', 'The last entry of the log.', () => replica.consensus.lastIndex);
   gauge('quorate_raft_first_index', 'The first entry that was not compacted.', () => replica.consensus.firstIndex);
-  gauge('quorate_raft_uncommitted_bytes', 'Bytes appended here and not committed yet.', () =>
-    replica.consensus.uncommittedBytes,
+  gauge(
+    'quorate_raft_uncommitted_bytes',
+    'Bytes appended here and not committed yet.',
+    () => replica.consensus.uncommittedBytes,
   );
   gauge('quorate_raft_log_bytes', 'Bytes of entries held in memory.', () => replica.consensus.logBytes);
   gauge('quorate_proposals_pending', 'Proposals of this node without a result.', () => replica.pendingProposals);

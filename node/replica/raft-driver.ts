@@ -47,6 +47,7 @@ export class RaftDriver {
   #tickQueued = false;
   #persisting: { readonly since: number; reported: boolean }[] = [];
   #requests = 0;
+  #restoring: Index | null = null;
   #stopped = false;
 
   constructor(
@@ -67,6 +68,11 @@ export class RaftDriver {
   /** The core's readable state; only this class steps it. */
   get core(): Omit<Raft, 'step'> {
     return this.#raft;
+  }
+
+  /** The snapshot that the core has taken in place of the log and that the state does not hold yet. */
+  get restoring(): Index | null {
+    return this.#restoring;
   }
 
   get persistInFlight(): boolean {
@@ -131,8 +137,15 @@ export class RaftDriver {
   }
 
   #carryOut(effects: Effects): void {
+    const { restore } = effects;
+    if (restore !== null) {
+      if (effects.persist.every((request) => request.snapshot === null)) {
+        throw new Fault('corrupt', 'the state on disk ends before the log begins: it was lost or put back from a copy');
+      }
+      this.#restoring = restore.index;
+    }
     for (const message of effects.messages) this.#send(message);
-    for (const request of effects.persist) void this.#persist(request, effects.restore);
+    for (const request of effects.persist) void this.#persist(request, restore);
     if (effects.roleChange !== null) this.#listener.roleChanged(effects.roleChange);
     for (const { id, index, term } of effects.accepted) this.#listener.accepted(id, index, term);
     for (const refusal of effects.refused) this.#listener.refused(refusal);
@@ -159,6 +172,7 @@ export class RaftDriver {
       this.step({ kind: 'persisted', seq: request.seq });
       if (restore !== null && request.snapshot !== null) {
         await this.#listener.restore(restore);
+        if (this.#restoring === restore.index) this.#restoring = null;
         this.step({ kind: 'applied', index: restore.index });
       }
       this.#listener.persisted();

@@ -287,7 +287,11 @@ function membershipChange(
   node: NodeId,
   role: 'voter' | 'learner' | 'none',
 ): MembershipChange | null {
-  const now = configuration.voters.includes(node) ? 'voter' : configuration.learners.includes(node) ? 'learner' : 'none';
+  const now = configuration.voters.includes(node)
+    ? 'voter'
+    : configuration.learners.includes(node)
+      ? 'learner'
+      : 'none';
   if (now === role) return null;
   if (role === 'none') return { kind: 'remove', node };
   if (role === 'voter') return { kind: 'promote', node };
@@ -307,4 +311,3 @@ function refusalError(refusal: Refusal): Error {
       return new Fault('notLeader', 'the leader could not take it; try again');
   }
 }
-

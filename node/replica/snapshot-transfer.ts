@@ -78,7 +78,8 @@ export class SnapshotTransfer {
   /** At the follower, once its log stands behind the snapshot. */
   async install(meta: SnapshotMeta): Promise<StateStore> {
     const received = this.#received;
-    if (received?.meta.index !== meta.index) throw new Fault('corrupt', 'the snapshot to install is not the received one');
+    if (received?.meta.index !== meta.index)
+      throw new Fault('corrupt', 'the snapshot to install is not the received one');
     this.#received = null;
     return received.snapshot.install();
   }
@@ -90,7 +91,7 @@ export class SnapshotTransfer {
     const { self, driver } = this.#parts;
     driver.step({ kind: 'message', message: { kind: 'installSnapshot', from, to: self, term, snapshot: meta } });
     // The core takes it within the step, or never: a stale one is of no use.
-    if (driver.core.restoring !== meta.index) {
+    if (driver.restoring !== meta.index) {
       if (this.#received === received) this.#received = null;
       await snapshot.discard();
     }

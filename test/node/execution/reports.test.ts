@@ -1,0 +1,110 @@
+import { pino } from 'pino';
+import { afterEach, describe, expect, it } from 'vitest';
+import { Reports } from '../../../node/execution/reports.ts';
+import type { AttemptKey, RunnerEvent, RunnerSupervisor } from '../../../node/runner/ports.ts';
+import { Fault } from '../../../src/errors.ts';
+import type { Incarnation, JobId } from '../../../src/ids.ts';
+import type { Command, CommandResult } from '../../../src/state/commands.ts';
+
+const INCARNATION = 'i1' as Incarnation;
+const started = (job: string): Extract<RunnerEvent, { kind: 'started' }> => ({
+  kind: 'started',
+  job: job as JobId,
+  attempt: 1,
+  at: 100,
+});
+const ended = (job: string): Extract<RunnerEvent, { kind: 'ended' }> => ({
+  kind: 'ended',
+  job: job as JobId,
+  attempt: 1,
+  startedAt: 100,
+  endedAt: 200,
+  end: { outcome: 'succeeded', exitCode: 0, signal: null, reason: null, usage: null },
+  incarnation: INCARNATION,
+});
+
+const open: Reports[] = [];
+afterEach(() => {
+  for (const reports of open.splice(0)) reports.stop();
+});
+
+function setUp() {
+  const proposed: Command[][] = [];
+  const forgotten: AttemptKey[] = [];
+  const behaviour = {
+    answer: async (commands: readonly Command[]): Promise<CommandResult[]> => commands.map(() => ({ ok: true })),
+  };
+  const supervisor = { forget: (attempt: AttemptKey) => void forgotten.push(attempt) } as unknown as RunnerSupervisor;
+  const log = {
+    propose: (_by: unknown, commands: readonly Command[]) => {
+      proposed.push([...commands]);
+      return behaviour.answer(commands);
+    },
+  };
+  const reports = new Reports(log, supervisor, pino({ level: 'silent' }));
+  open.push(reports);
+  return { reports, proposed, forgotten, behaviour };
+}
+
+describe('Reports', () => {
+  it('tells the start and the end of a short job in one command', async () => {
+    const { reports, proposed, forgotten } = setUp();
+    reports.started(started('a'), INCARNATION);
+    reports.ended(ended('a'));
+    await expect.poll(() => forgotten).toEqual([{ job: 'a', attempt: 1 }]);
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    expect(proposed).toEqual([[expect.objectContaining({ kind: 'ended', job: 'a', startedAt: 100 })]]);
+  });
+
+  it('tells the start of a job that goes on', async () => {
+    const { reports, proposed } = setUp();
+    reports.started(started('a'), INCARNATION);
+    await expect
+      .poll(() => proposed)
+      .toEqual([[expect.objectContaining({ kind: 'started', incarnation: INCARNATION })]]);
+  });
+
+  it('puts ends that come together into one proposal', async () => {
+    const { reports, proposed, forgotten } = setUp();
+    for (const job of ['a', 'b', 'c']) reports.ended(ended(job));
+    await expect.poll(() => forgotten.length).toBe(3);
+    expect(proposed).toHaveLength(1);
+  });
+
+  it('proposes an end again until the log has taken it, and only then lets the runner forget it', async () => {
+    const { reports, proposed, forgotten, behaviour } = setUp();
+    const { answer } = behaviour;
+    behaviour.answer = async () => {
+      behaviour.answer = answer;
+      throw new Fault('timedOut', 'no leader');
+    };
+    reports.ended(ended('a'));
+    await expect.poll(() => proposed.length).toBe(1);
+    expect(forgotten).toEqual([]);
+    await expect.poll(() => forgotten).toEqual([{ job: 'a', attempt: 1 }]);
+    expect(proposed).toHaveLength(2);
+  });
+
+  it('lets the runner forget an end that the state refused: an older attempt never counts', async () => {
+    const { reports, forgotten, behaviour } = setUp();
+    behaviour.answer = async () => [{ ok: false, code: 'staleAttempt', message: 'stale' }];
+    reports.ended(ended('a'));
+    await expect.poll(() => forgotten).toEqual([{ job: 'a', attempt: 1 }]);
+  });
+
+  it('proposes an end once, however often the runner tells it meanwhile', async () => {
+    const { reports, proposed, forgotten, behaviour } = setUp();
+    const gate = Promise.withResolvers<void>();
+    behaviour.answer = async (commands) => {
+      await gate.promise;
+      return commands.map(() => ({ ok: true }));
+    };
+    reports.ended(ended('a'));
+    await expect.poll(() => proposed.length).toBe(1);
+    reports.ended(ended('a'));
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    gate.resolve();
+    await expect.poll(() => forgotten.length).toBe(1);
+    expect(proposed).toHaveLength(1);
+  });
+});
