@@ -12,7 +12,9 @@ import { isFinalView } from '../api/views.ts';
 import type { Scope } from '../auth.ts';
 import type { JobState } from '../jobs/job.ts';
 import type { JobSpec } from '../jobs/spec.ts';
+import { UnreachableError } from './client-error.ts';
 import { followLogs, type LogChunk, type LogOptions } from './follow-logs.ts';
+import { failureOf } from './network-failure.ts';
 import { readChunks, readJson, readNothing } from './read-body.ts';
 import { type BatchOptions, submitLines } from './submit-batch.ts';
 import { type ApiRequest, type RequestBody, Transport, type TransportOptions } from './transport.ts';
@@ -124,7 +126,10 @@ export class QuorateClient {
   }
 
   /** `queued` cancels only what does not run yet. A job that runs is final some time after the answer. */
-  cancel(id: string, { mode = 'any', signal }: CallOptions & { readonly mode?: 'any' | 'queued' } = {}): Promise<JobView> {
+  cancel(
+    id: string,
+    { mode = 'any', signal }: CallOptions & { readonly mode?: 'any' | 'queued' } = {},
+  ): Promise<JobView> {
     return this.#post(`${jobPath(id)}/cancel?mode=${mode}`, { repeat: 'always', signal });
   }
 
@@ -229,7 +234,7 @@ export class QuorateClient {
     );
   }
 
-  /** The bytes as they come; checking their hash is the caller's. A connection that breaks is thrown as it comes. */
+  /** The bytes as they come; checking their hash is the caller's. UnreachableError when the connection breaks. */
   async getBlob(hash: string, { signal }: CallOptions = {}): Promise<AsyncGenerator<Uint8Array, void>> {
     const response = await this.#transport.send(
       {
@@ -241,7 +246,7 @@ export class QuorateClient {
       },
       (answer) => answer,
     );
-    return readChunks(response);
+    return readWhole(response, signal);
   }
 
   #get<Value>(path: string, signal: AbortSignal | undefined): Promise<Value> {
@@ -262,6 +267,15 @@ interface Consistency {
 }
 
 const BLOB_TRANSFER_MS = 60 * 60 * 1000;
+
+async function* readWhole(response: Response, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array, void> {
+  try {
+    yield* readChunks(response);
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw new UnreachableError([{ url: response.url, reason: failureOf(error).reason }], { cause: error });
+  }
+}
 
 async function* toLines(specs: AsyncIterable<JobSpec>): AsyncGenerator<string, void> {
   for await (const spec of specs) yield JSON.stringify(spec);

@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, openAsBlob } from 'node:fs';
+import { mkdtemp, open, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { Rejection } from '../../src/errors.ts';
+import type { CommandContext } from './command-context.ts';
+import { connect } from './connect.ts';
+import { EXIT } from './exit-codes.ts';
+import type { ConnectionOptions } from './options.ts';
+import { UsageError } from './usage-error.ts';
+
+/** A request that is sent again reads the bytes again, so what comes in by a pipe is put into a file first. */
+export async function blobPut(
+  context: CommandContext,
+  [file]: readonly [file: string],
+  options: ConnectionOptions,
+): Promise<number> {
+  const client = connect(context, options);
+  const folder = file === '-' ? await mkdtemp(join(tmpdir(), 'quorate-blob-')) : null;
+  try {
+    const path = folder === null ? file : join(folder, 'stdin');
+    if (folder !== null) await writeFile(path, context.stdin);
+    const hash = await hashOf(path);
+    const blob = await openAsBlob(path);
+    await client.putBlob(hash, () => blob);
+    if (options.json === true) await context.stdout.json({ hash, size: blob.size });
+    else await context.stdout.line(hash);
+    return EXIT.done;
+  } finally {
+    if (folder !== null) await rm(folder, { recursive: true, force: true });
+  }
+}
+
+export interface BlobGetOptions extends ConnectionOptions {
+  readonly output?: string;
+}
+
+export async function blobGet(
+  context: CommandContext,
+  [hash]: readonly [hash: string],
+  options: BlobGetOptions,
+): Promise<number> {
+  if (!/^[0-9a-f]{64}$/.test(hash)) throw new UsageError('a hash is 64 hex digits in lower case');
+  const chunks = await connect(context, options).getBlob(hash);
+  if (options.output === undefined) await copy(chunks, hash, (chunk) => context.stdout.write(chunk));
+  else await copyToFile(chunks, hash, options.output);
+  return EXIT.done;
+}
+
+/** The file is there as a whole and with the right bytes, or not at all. */
+async function copyToFile(chunks: AsyncIterable<Uint8Array>, hash: string, output: string): Promise<void> {
+  const part = join(dirname(output), `.${basename(output)}.${process.pid}.part`);
+  const file = await open(part, 'wx');
+  try {
+    await copy(chunks, hash, async (chunk) => {
+      await file.writeFile(chunk);
+    });
+    await file.close();
+    await rename(part, output);
+  } catch (error) {
+    await file.close().catch(() => undefined);
+    await rm(part, { force: true });
+    throw error;
+  }
+}
+
+async function copy(
+  chunks: AsyncIterable<Uint8Array>,
+  hash: string,
+  write: (chunk: Uint8Array) => Promise<void>,
+): Promise<void> {
+  const hasher = createHash('sha256');
+  for await (const chunk of chunks) {
+    hasher.update(chunk);
+    await write(chunk);
+  }
+  if (hasher.digest('hex') !== hash)
+    throw new Rejection('hashMismatch', 'the bytes that came are not those of the hash');
+}
+
+async function hashOf(path: string): Promise<string> {
+  const hasher = createHash('sha256');
+  for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024 })) hasher.update(chunk as Buffer);
+  return hasher.digest('hex');
+}

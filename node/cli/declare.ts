@@ -1,0 +1,35 @@
+import type { Command } from 'commander';
+import type { CommandContext } from './command-context.ts';
+
+/** What it takes to add commands to the tree. */
+export interface Declare {
+  readonly program: Command;
+  readonly context: CommandContext;
+  /** Told the exit code of the command that ran. */
+  readonly onEnd: (exitCode: number) => void;
+}
+
+/**
+ * Connects a command to the function in its file. The function gets the context, the operands and the options that were
+ * given, those before the command's name included; it answers with the exit code.
+ */
+export function does<Operands extends readonly unknown[], Options>(
+  declare: Declare,
+  command: Command,
+  load: () => Promise<(context: CommandContext, operands: Operands, options: Options) => Promise<number>>,
+): Command {
+  return command.action(async (...args: unknown[]) => {
+    const perform = await load();
+    // Commander calls with the operands, then the options, then the command.
+    const operands = args.slice(0, -2) as unknown as Operands;
+    const options = { ...declare.program.opts(), ...givenOptions(command) } as Options;
+    declare.onEnd(await perform(declare.context, operands, options));
+  });
+}
+
+/** Without the values that commander makes up for options that were not given. */
+function givenOptions(command: Command): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(command.opts()).filter(([name]) => command.getOptionValueSource(name) === 'cli'),
+  );
+}

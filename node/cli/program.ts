@@ -1,0 +1,43 @@
+import { Command } from 'commander';
+import { declareClientCommands } from './client-commands.ts';
+import type { CommandContext } from './command-context.ts';
+import { declareNodeCommands } from './node-commands.ts';
+import { connectionOptions } from './options.ts';
+
+/**
+ * The tree of commands with their options and help. It loads nothing of what they do: each command's file comes when
+ * its action runs, so that the help and the client start fast.
+ */
+export function buildProgram(context: CommandContext, onEnd: (exitCode: number) => void): Command {
+  const program = new Command('quorate')
+    .description('A job API on a peer-to-peer cluster: post a job to any node, it runs somewhere.')
+    .usage('COMMAND [OPTIONS]')
+    .enablePositionalOptions()
+    .exitOverride()
+    .showSuggestionAfterError()
+    .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error: (.*)/, 'quorate: $1 (usage)')),
+    })
+    .helpCommand('help [COMMAND]', 'show the help of a command')
+    .helpOption('-h, --help', 'show this help');
+  connectionOptions(program);
+  program.addHelpText(
+    'after',
+    `
+Environment:
+  QUORATE_URL    addresses of nodes, separated by commas   (http://127.0.0.1:8750)
+  QUORATE_TOKEN  the token that is sent
+
+Exit codes: 0 done, 1 the job failed (with run: its own code), 2 usage, 3 no node reachable, 4 refused.
+
+Start here:  quorate dev   then, in another terminal:   quorate run -- echo hi`,
+  );
+  program.action(() => program.help({ error: true }));
+  const declare = { program, context, onEnd };
+  declareNodeCommands(declare);
+  declareClientCommands(declare);
+  for (const command of program.commands) command.showHelpAfterError(`  next: quorate ${command.name()} --help`);
+  program.showHelpAfterError('  next: quorate --help');
+  return program;
+}

@@ -1,0 +1,148 @@
+import type { JobView } from '../../src/api/views.ts';
+import type { QuorateClient } from '../../src/client/client.ts';
+import { ApiError } from '../../src/client/client-error.ts';
+import { unreachable } from '../../src/errors.ts';
+import type { JobSpec } from '../../src/jobs/spec.ts';
+import type { CommandContext, StopSignal } from './command-context.ts';
+import { connect } from './connect.ts';
+import { EXIT } from './exit-codes.ts';
+import { describeEnd, exitCodeOfJob, exitCodeOfSignal } from './job-exit.ts';
+import type { ConnectionOptions, SpecOptions } from './options.ts';
+import { plain } from './plain-text.ts';
+import { specFromFlags } from './spec-from-flags.ts';
+import { tellError } from './tell-error.ts';
+
+export interface RunOptions extends ConnectionOptions, SpecOptions {
+  readonly detach?: true;
+}
+
+export async function run(
+  context: CommandContext,
+  [command]: readonly [command: readonly string[]],
+  options: RunOptions,
+): Promise<number> {
+  const client = connect(context, options);
+  const spec = (await specFromFlags(context, command, options)) as JobSpec;
+  if (options.detach === true) {
+    const job = await client.submit(spec);
+    await (options.json === true ? context.stdout.json(job) : context.stdout.line(job.id));
+    return EXIT.done;
+  }
+  return new Attended(context, client, options).run(spec);
+}
+
+/** A job that somebody watches: its output comes here, and interrupts go to it. */
+class Attended {
+  readonly #context: CommandContext;
+  readonly #client: QuorateClient;
+  readonly #options: RunOptions;
+  readonly #leave = new AbortController();
+  #id: string | null = null;
+  #interruptedBy: StopSignal | null = null;
+
+  constructor(context: CommandContext, client: QuorateClient, options: RunOptions) {
+    this.#context = context;
+    this.#client = client;
+    this.#options = options;
+  }
+
+  async run(spec: JobSpec): Promise<number> {
+    const stopListening = this.#context.onSignal((signal) => this.#interrupted(signal));
+    try {
+      const job = await this.#toItsEnd(spec);
+      await this.#tellEnd(job);
+      if (job.state === 'cancelled' && this.#interruptedBy !== null) return codeOf(this.#interruptedBy);
+      return exitCodeOfJob(job);
+    } catch (error) {
+      if (!this.#leave.signal.aborted) throw error;
+      await this.#tellLeft();
+      return codeOf(this.#interruptedBy ?? 'SIGINT');
+    } finally {
+      stopListening();
+    }
+  }
+
+  async #toItsEnd(spec: JobSpec): Promise<JobView> {
+    const { signal } = this.#leave;
+    const { id } = await this.#client.submit(spec, { signal });
+    this.#id = id;
+    if (this.#interruptedBy !== null) void this.#cancel(id);
+    if (this.#options.json !== true) await this.#showOutput(id);
+    return this.#client.wait(id, { signal });
+  }
+
+  /** The output is not the job: when it cannot be had, the end is still waited for. */
+  async #showOutput(id: string): Promise<void> {
+    const { stdout, stderr } = this.#context;
+    try {
+      for await (const chunk of this.#client.logs(id, { follow: true, signal: this.#leave.signal })) {
+        await (chunk.stream === 'stdout' ? stdout : stderr).write(chunk.data);
+      }
+    } catch (error) {
+      if (this.#leave.signal.aborted || !(error instanceof ApiError)) throw error;
+      await tellError(stderr, error);
+    }
+  }
+
+  /** The first one cancels the job, the second one leaves it alone. */
+  #interrupted(signal: StopSignal): void {
+    if (this.#interruptedBy !== null) {
+      this.#leave.abort(new Error('interrupted twice'));
+      return;
+    }
+    this.#interruptedBy = signal;
+    if (this.#id !== null) void this.#cancel(this.#id);
+  }
+
+  async #cancel(id: string): Promise<void> {
+    const { stderr } = this.#context;
+    if (stderr.isTerminal) await stderr.line(`quorate: cancelling ${id}; again to leave at once`);
+    try {
+      await this.#client.cancel(id, { signal: this.#leave.signal });
+    } catch (error) {
+      if (this.#leave.signal.aborted || (error instanceof ApiError && error.code === 'alreadyFinal')) return;
+      await tellError(stderr, error);
+    }
+  }
+
+  async #tellEnd(job: JobView): Promise<void> {
+    const { stdout, stderr } = this.#context;
+    if (this.#options.json === true) return stdout.json(job);
+    switch (job.state) {
+      case 'succeeded':
+        return;
+      case 'failed':
+        // A code of its own says it all.
+        if (job.exitCode !== null && job.reason === null) return;
+        break;
+      case 'timedOut':
+      case 'cancelled':
+      case 'lost':
+      case 'expired':
+        break;
+      case 'waiting':
+      case 'queued':
+      case 'assigned':
+      case 'running':
+        return;
+      default:
+        unreachable(job.state);
+    }
+    await stderr.line(`quorate: job ${job.id} ${plain(describeEnd(job))}`);
+  }
+
+  async #tellLeft(): Promise<void> {
+    const { stderr } = this.#context;
+    if (this.#id === null) {
+      await stderr.line('quorate: left before the answer; the job may have been taken');
+      await stderr.line('  next: quorate jobs');
+      return;
+    }
+    await stderr.line(`quorate: left job ${this.#id}, which may still run`);
+    await stderr.line(`  next: quorate status ${this.#id}, quorate cancel ${this.#id}`);
+  }
+}
+
+function codeOf(signal: StopSignal): number {
+  return exitCodeOfSignal(signal) ?? EXIT.failed;
+}

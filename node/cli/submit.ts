@@ -1,0 +1,43 @@
+import type { JobSpec } from '../../src/jobs/spec.ts';
+import type { CommandContext } from './command-context.ts';
+import { connect } from './connect.ts';
+import { EXIT } from './exit-codes.ts';
+import type { ConnectionOptions, SpecOptions } from './options.ts';
+import { nameOf, readText } from './read-input.ts';
+import { specFromFlags } from './spec-from-flags.ts';
+import { UsageError } from './usage-error.ts';
+
+export interface SubmitOptions extends ConnectionOptions, SpecOptions {
+  readonly file?: string;
+  readonly idempotencyKey?: string;
+}
+
+export async function submit(
+  context: CommandContext,
+  [command]: readonly [command: readonly string[]],
+  options: SubmitOptions,
+): Promise<number> {
+  const { file, idempotencyKey } = options;
+  if (file === undefined && command.length === 0) {
+    throw new UsageError('nothing to submit', 'quorate submit -- COMMAND, or --file FILE with a job spec');
+  }
+  if (file === '-' && options.stdin === '-') throw new UsageError('--file and --stdin cannot both read standard input');
+  const client = connect(context, options);
+  const flags = await specFromFlags(context, command, options);
+  const spec = file === undefined ? flags : { ...(await readSpec(context, file)), ...flags };
+  const job = await client.submit(spec as JobSpec, idempotencyKey === undefined ? {} : { idempotencyKey });
+  await (options.json === true ? context.stdout.json(job) : context.stdout.line(job.id));
+  return EXIT.done;
+}
+
+async function readSpec(context: CommandContext, file: string): Promise<object> {
+  const text = await readText(file, context.stdin, 'specBytes');
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new UsageError(`${nameOf(file)} is not JSON: ${error instanceof Error ? error.message : 'malformed'}`);
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  throw new UsageError(`${nameOf(file)} must hold one job spec`, `for many: quorate batch ${file}`);
+}

@@ -1,0 +1,12 @@
+/** What was typed cannot be meant: exit code 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+  readonly code = 'usage';
+  /** What to type instead. */
+  readonly next: string | null;
+
+  constructor(message: string, next: string | null = null) {
+    super(message);
+    this.next = next;
+  }
+}
