@@ -78,17 +78,14 @@ function quote(text: string): string {
 
 function bashScript(nodes: readonly Node[]): string {
   const cases = nodes.map((node) => {
-    const valued = node.flags.filter((flag) => flag.takesValue);
-    const values = valued.map(
-      (flag) =>
-        `        ${flag.names.join('|')}) words=${quote(flag.choices.join(' '))}; files=${flag.choices.length === 0 ? 1 : 0} ;;`,
+    const words = [...wordsAfter(node), ...node.flags.flatMap((flag) => flag.names)];
+    const values = valueCases(node, {
+      ofAny: "words=''; files=1",
+      ofChoices: (choices) => `words=${quote(choices.join(' '))}`,
+    });
+    return [`    ${quote(node.path.join(' '))})`, `      words=${quote(words.join(' '))}`, ...values, '      ;;'].join(
+      '\n',
     );
-    return [
-      `    ${quote(node.path.join(' '))})`,
-      `      words=${quote([...wordsAfter(node), ...node.flags.flatMap((flag) => flag.names)].join(' '))}`,
-      ...(values.length === 0 ? [] : ['      case $previous in', ...values, '      esac']),
-      '      ;;',
-    ].join('\n');
   });
   const parents = nodes.filter((node) => node.path.length > 0).map((node) => quote(node.path.join(' ')));
   return `# quorate completion for bash
@@ -112,6 +109,21 @@ complete -o filenames -F _quorate quorate
 `;
 }
 
+/** What completes the value of the flag that stands before; the same syntax in both shells. */
+function valueCases(
+  node: Node,
+  complete: { readonly ofAny: string; readonly ofChoices: (choices: readonly string[]) => string },
+): readonly string[] {
+  const valued = node.flags.filter((flag) => flag.takesValue);
+  const any = valued.filter((flag) => flag.choices.length === 0).flatMap((flag) => flag.names);
+  const chosen = valued.filter((flag) => flag.choices.length > 0);
+  const lines = [
+    ...(any.length === 0 ? [] : [`        ${any.join(' | ')}) ${complete.ofAny} ;;`]),
+    ...chosen.map((flag) => `        ${flag.names.join(' | ')}) ${complete.ofChoices(flag.choices)} ;;`),
+  ];
+  return lines.length === 0 ? [] : ['      case $previous in', ...lines, '      esac'];
+}
+
 function zshScript(nodes: readonly Node[]): string {
   const cases = nodes.map((node) => {
     const words = [
@@ -119,18 +131,13 @@ function zshScript(nodes: readonly Node[]): string {
       ...node.choices.map((choice) => describeForZsh(choice, '')),
       ...node.flags.flatMap((flag) => flag.names.map((name) => describeForZsh(name, flag.description))),
     ];
-    const values = node.flags
-      .filter((flag) => flag.takesValue)
-      .map((flag) => {
-        const complete = flag.choices.length === 0 ? '_files' : `compadd -- ${flag.choices.map(quote).join(' ')}`;
-        return `        ${flag.names.join('|')}) ${complete}; return ;;`;
-      });
-    return [
-      `    ${quote(node.path.join(' '))})`,
-      ...(values.length === 0 ? [] : ['      case $previous in', ...values, '      esac']),
-      `      entries=(${words.join(' ')})`,
-      '      ;;',
-    ].join('\n');
+    const values = valueCases(node, {
+      ofAny: '_files; return',
+      ofChoices: (choices) => `compadd -- ${choices.map(quote).join(' ')}; return`,
+    });
+    return [`    ${quote(node.path.join(' '))})`, ...values, `      entries=(${words.join(' ')})`, '      ;;'].join(
+      '\n',
+    );
   });
   const parents = nodes.filter((node) => node.path.length > 0).map((node) => quote(node.path.join(' ')));
   return `#compdef quorate

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { type Declare, does } from './declare.ts';
+import { LOG_LEVELS } from '../config/config.ts';
 import { repeated } from './options.ts';
 
 /** The flags of `up` and `dev`, as parsed; what they hold is checked when a node is started. */
@@ -61,7 +62,7 @@ function nodeOptions(command: Command): void {
     .option('--advertise <ADDR>', 'the address that other nodes are told, as HOST:PORT; may be repeated', repeated)
     .option('--allow-host <NAME>', 'a name that requests may address this node by; may be repeated', repeated)
     .option('--kill-jobs', 'end the jobs of this machine when the node is stopped')
-    .option('--log-level <LEVEL>', 'trace, debug, info, warn or error')
+    .addOption(new Option('--log-level <LEVEL>', 'what is logged, to standard error').choices(LOG_LEVELS))
     .option('--config <FILE>', 'a JSON file with settings, named as the flags in camelCase');
   const timing = [
     new Option('--tick <DURATION>', 'the step of the consensus clock (10ms)'),

@@ -17,7 +17,7 @@ export function buildProgram(context: CommandContext, onEnd: (exitCode: number) 
     .showSuggestionAfterError()
     .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
     .configureOutput({
-      outputError: (text, write) => write(text.replace(/^error: (.*)/, 'quorate: $1 (usage)')),
+      outputError: (text, write) => write(text.replace(/^error: ([^\n]*)/, 'quorate: $1 (usage)')),
     })
     .helpCommand('help [COMMAND]', 'show the help of a command')
     .helpOption('-h, --help', 'show this help');
@@ -33,7 +33,6 @@ Exit codes: 0 done, 1 the job failed (with run: its own code), 2 usage, 3 no nod
 
 Start here:  quorate dev   then, in another terminal:   quorate run -- echo hi`,
   );
-  program.action(() => program.help({ error: true }));
   const declare = { program, context, onEnd };
   declareNodeCommands(declare);
   declareClientCommands(declare);

@@ -4,7 +4,7 @@ import type { NodeConfig } from '../config/config.ts';
 import { type ConfigRequest, loadNodeConfig } from '../config/load-config.ts';
 import type { RawSettings } from '../config/settings.ts';
 import { splitLabels } from '../config/sources.ts';
-import { type RunningNode, startNode } from '../node.ts';
+import type { RunningNode } from '../node.ts';
 import type { CommandContext, StopSignal } from './command-context.ts';
 import { EXIT } from './exit-codes.ts';
 import { exitCodeOfSignal } from './job-exit.ts';
@@ -23,7 +23,7 @@ export async function configFor(
     const { config: file, ...flags } = options;
     return await loadNodeConfig({ ...defaults, flags: toSettings(flags), file, env: context.env, defaultLogLevel });
   } catch (error) {
-    if (error instanceof Rejection) throw new UsageError(error.message, `quorate ${defaults.mode} --help`);
+    if (error instanceof Rejection) throw new UsageError(error.message, `quorate ${defaults.mode} --help`, error.code);
     throw error;
   }
 }
@@ -55,6 +55,7 @@ export async function runNode(
   });
   try {
     const logger = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
+    const { startNode } = await import('../node.ts');
     const node = await startNode(config, logger);
     await context.stdout.line(welcome(node));
     const signal = await Promise.race([stopping.promise, node.stopped.then(() => null)]);

@@ -14,9 +14,12 @@ export interface NodeConfig {
   readonly allowedHosts: readonly string[];
   readonly runner: RunnerConfig | null;
   readonly onStop: 'keepJobs' | 'killJobs';
-  readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error';
+  readonly logLevel: LogLevel;
   readonly timing: TimingConfig;
 }
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export interface Address {
   readonly host: string;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { LIMITS } from '../../src/limits.ts';
 import { parseDuration, parseSize } from '../../src/units.ts';
 import { parseAddress } from './address.ts';
-import type { Address } from './config.ts';
+import { type Address, LOG_LEVELS } from './config.ts';
 
 /**
  * What a user may set for a node, by the names of the configuration file. Flags and environment carry the same as text.
@@ -71,7 +71,7 @@ export const settingsSchema = z
     advertise: z.array(advertised).max(16),
     allowHosts: z.array(hostName).max(64),
     killJobs: flag,
-    logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error']),
+    logLevel: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`),
     tick: duration,
     election: duration,
     heartbeat: duration,
