@@ -37,10 +37,6 @@ export class ChunkReader {
     if (stream.status !== 'open' && stream.readBufferLength === 0) this.#cut(null);
   }
 
-  get unreadBytes(): number {
-    return this.#unreadBytes;
-  }
-
   /** Ends the reading with this error after what has come already. */
   fail(error: Error): void {
     this.#end ??= { error };

@@ -10,7 +10,7 @@ import { multiaddrOf, parseAddress, withPeer } from './addresses.ts';
 import { BulkConnections } from './bulk-connections.ts';
 import { BytesResponder, type OpenHandler, readBytes } from './bytes-channel.ts';
 import { CapacityGossip } from './capacity-gossip.ts';
-import { FrameStream } from './frame-stream.ts';
+import { asError, FrameStream } from './frame-stream.ts';
 import { Gate } from './gate.ts';
 import { askToJoin, type JoinHandler, JoinResponder } from './join-protocol.ts';
 import { type Host, startHost, stopHost } from './libp2p-host.ts';
@@ -139,8 +139,10 @@ class Libp2pNetwork implements PeerNetwork {
     this.#gate.setMembers(new Set(others.keys()));
     for (const [peer, link] of this.#links) {
       if (others.has(peer)) continue;
-      link.stop(new Error('no longer a member'));
+      const reason = new Error('no longer a member');
+      link.stop(reason);
       this.#links.delete(peer);
+      for (const connection of this.#host.getConnections(peerIdFromString(peer))) connection.abort(reason);
     }
     for (const [peer, addresses] of others) {
       const link = this.#links.get(peer) ?? this.#createLink(peer);
@@ -238,7 +240,12 @@ class Libp2pNetwork implements PeerNetwork {
     this.#gate.close();
     for (const link of this.#links.values()) link.stop(reason);
     this.#links.clear();
-    for (const connection of this.#host.getConnections()) connection.abort(reason);
+    // In order, so that answers on their way arrive; a peer that does not take them does not hold this node up.
+    const signal = AbortSignal.timeout(this.#limits.closeTimeoutMs);
+    const closing = this.#host.getConnections().map(async (connection) => {
+      await connection.close({ signal }).catch((error: unknown) => connection.abort(asError(error)));
+    });
+    await Promise.all(closing);
     await stopHost(this.#host);
   }
 

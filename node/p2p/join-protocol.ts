@@ -131,8 +131,7 @@ function whyUnreachable(error: Error, reached: 'nothing' | 'handshake'): string 
   const text = `${error.name} ${error.message} ${error instanceof AggregateError ? error.errors.map(String).join(' ') : ''}`;
   if (/ECONNREFUSED/.test(text)) return 'nobody listens there';
   if (/ENOTFOUND|EAI_AGAIN/.test(text)) return 'the host name is not known';
-  if (/UnexpectedPeer|does not match the expected/i.test(text))
-    return 'another node than the expected one answers there';
+  if (/UnexpectedPeer|does not match expected/i.test(text)) return 'another node than the expected one answers there';
   if (/dial self/i.test(text)) return 'that is this node itself';
   if (reached === 'handshake') return 'the cluster key does not match, or something else listens there';
   if (/ECONNRESET|EPIPE|unexpected end|closed/i.test(text)) return 'what listens there closed the connection';

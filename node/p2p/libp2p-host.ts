@@ -97,6 +97,7 @@ function connectionOptions(limits: NetworkLimits) {
     inboundStreamProtocolNegotiationTimeout: limits.streamOpenTimeoutMs,
     outboundStreamProtocolNegotiationTimeout: limits.streamOpenTimeoutMs,
     connectionCloseTimeout: limits.closeTimeoutMs,
+    addressSorter: () => 0,
     // Members are redialled by their links, which know more than libp2p.
     reconnectRetries: 0,
   };

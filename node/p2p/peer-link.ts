@@ -82,15 +82,19 @@ export class PeerLink {
     this.#open(connection);
   }
 
+  /** Ends everything with this peer but its connections, which the caller closes or aborts. Answers go out before. */
   stop(reason: Error): void {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#redial.stop();
-    this.#discardOpening(reason);
-    for (const session of this.#retiring) this.#drop(session, reason);
+    for (const session of [this.#opening, ...this.#retiring]) session?.end(reason);
+    this.#opening = null;
+    this.#retiring.clear();
     const current = this.#current;
-    if (current !== null) this.#lost(current, reason);
-    for (const connection of this.#dependencies.host.getConnections(this.#dependencies.peer)) connection.abort(reason);
+    this.#current = null;
+    if (current === null) return;
+    current.end(reason);
+    this.#dependencies.onState('down', current.connection);
   }
 
   #dial(): void {
@@ -176,6 +180,7 @@ export class PeerLink {
       const late = performance.now() - startedAt > this.#limits.retireMs;
       if (this.#retiring.has(session) && session.inflight > 0 && !late) return;
       clearInterval(check);
+      if (this.#stopped) return;
       this.#drop(session, new Error('a newer connection took its place'));
     }, 20);
   }
@@ -184,6 +189,6 @@ export class PeerLink {
   #drop(session: PeerSession, reason: Error): void {
     this.#retiring.delete(session);
     session.end(reason);
-    if (session.connection.direction === 'outbound' || this.#stopped) session.connection.abort(reason);
+    if (session.connection.direction === 'outbound') session.connection.abort(reason);
   }
 }

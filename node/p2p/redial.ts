@@ -86,7 +86,10 @@ export class Redial {
     await pause(delayMs, signal);
   }
 
-  /** What the membership says first, then what the peer itself or others told since. */
+  /**
+   * What the membership says first, then what the peer itself or others told since. libp2p tries them in turn: each
+   * attempt begins at another, so that some that swallow every packet do not keep it from the rest.
+   */
   async #candidates(): Promise<Multiaddr[]> {
     const { host, peer } = this.#dependencies;
     const stored = await host.peerStore.get(peer).catch(() => null);
@@ -96,7 +99,9 @@ export class Redial {
       const address = readAddress(text, peer);
       if (address !== null) found.set(address.toString(), address);
     }
-    return [...found.values()].slice(0, this.#limits.maxAddressesPerDial);
+    const all = [...found.values()];
+    const first = all.length === 0 ? 0 : this.#backoff.failures % all.length;
+    return [...all.slice(first), ...all.slice(0, first)].slice(0, this.#limits.maxAddressesPerDial);
   }
 }
 

@@ -125,6 +125,22 @@ describe('a stream of its own', () => {
     await Promise.all(readers.map((reader) => reader.return?.()));
   });
 
+  test('travels on a TCP connection of its own, which is closed when it was idle for a while', async () => {
+    const { first, second } = await pair({ bulkIdleMs: 150 });
+    const sockets = (): number => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
+    const before = sockets();
+    second.handleOpen(async function* () {
+      yield bytes('x');
+    });
+    await collect(first.open(second.self, bytes('x'), never));
+    await collect(first.open(second.self, bytes('x'), never));
+    // Both ends of one connection are in this process.
+    expect(sockets()).toBe(before + 2);
+    await eventually(() => sockets() === before);
+    expect(first.connected()).toEqual([second.self]);
+    expect(text(await collect(first.open(second.self, bytes('x'), never)))).toBe('x');
+  });
+
   test('ends the handler when the reader leaves', async () => {
     const { first, second } = await pair();
     let ended = false;
