@@ -14,7 +14,6 @@ import { quorumContactTick } from './voting.ts';
 export function becomeLeader(core: Core): void {
   const { log } = core;
   const lead = new Leadership(log.lastIndex + 1, core.commitIndex, core.tick);
-  lead.heartbeatDue = true;
   for (let index = core.commitIndex + 1; index <= log.lastIndex; index += 1) {
     lead.uncommittedBytes += entryBytes(log.entryAt(index));
   }
