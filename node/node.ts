@@ -162,7 +162,7 @@ async function openReplica(base: Base, shutdown: AsyncDisposableStack): Promise<
   const { folder, network, config, logger, registry, events, introduced } = base;
   const self = network.self;
   const log = await openLogStore(folder.parts.log);
-  const store = await openStateStore(folder.parts.state);
+  const store = await openStateStore(folder.parts.state, log.loaded.snapshot?.index ?? 0);
   const inbox = createSnapshotInbox(folder.parts.state);
   const session = randomBytes(9).toString('base64url');
   const replica = await Replica.open(

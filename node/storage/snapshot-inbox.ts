@@ -5,7 +5,7 @@ import type { Index } from '../../raft/types.ts';
 import { readDump } from './dump-codec.ts';
 import type { Row, StateDatabase } from './state-database.ts';
 import { encodeApplied, flushDatabase, openStateDatabase } from './state-database.ts';
-import { findLiveState, nextState, removeOtherStates, switchState } from './state-folder.ts';
+import { findLiveState, nextState, offerState, removeOtherStates, switchState, withdrawState } from './state-folder.ts';
 import { APPLIED_KEY, tableOf } from './state-keys.ts';
 import { openStateFolder } from './state-store.ts';
 import type { ReceivedSnapshot, SnapshotInbox } from './ports.ts';
@@ -19,6 +19,7 @@ export function createSnapshotInbox(parent: string): SnapshotInbox {
   let state: 'empty' | 'taken' = 'empty';
 
   async function release(folder: string): Promise<void> {
+    await withdrawState(parent);
     await rm(folder, { recursive: true, force: true });
     state = 'empty';
   }
@@ -29,7 +30,9 @@ export function createSnapshotInbox(parent: string): SnapshotInbox {
     const folder = join(parent, name);
     try {
       await rm(folder, { recursive: true, force: true });
-      return received(name, await writeState(folder, chunks));
+      const applied = await writeState(folder, chunks);
+      await offerState(parent, name, applied);
+      return received(name, applied);
     } catch (error) {
       await release(folder);
       throw storageError(error, `receiving a snapshot into ${folder}`);
@@ -43,6 +46,7 @@ export function createSnapshotInbox(parent: string): SnapshotInbox {
       async install() {
         try {
           await switchState(parent, name);
+          await withdrawState(parent);
           await removeOtherStates(parent, name);
           state = 'empty';
           return await openStateFolder(folder);

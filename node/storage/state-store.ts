@@ -16,7 +16,7 @@ import {
   readRows,
   recordOf,
 } from './state-database.ts';
-import { findLiveState, removeOtherStates } from './state-folder.ts';
+import { findLiveState, finishSwitch, removeOtherStates } from './state-folder.ts';
 import { ALL_RECORDS, APPLIED_KEY, FINAL_JOB_LETTER, LIVE_RECORDS, TABLE_LETTERS } from './state-keys.ts';
 import { storageError } from './storage-error.ts';
 
@@ -24,11 +24,13 @@ import { storageError } from './storage-error.ts';
 const GROUP_RECORDS = 2048;
 
 /**
- * Opens the state that counts below `parent`, or begins one, and removes what crashes left there.
+ * Opens the state that counts below `parent`, or begins one, and removes what crashes left there. `logBegin` is the
+ * index of the snapshot behind which the log begins, 0 without one.
  * @throws Fault `corrupt`, `diskFull`, `diskFailed`; Rejection `conflict`, `wrongVersion`
  */
-export async function openStateStore(parent: string): Promise<StateStore> {
+export async function openStateStore(parent: string, logBegin: Index = 0): Promise<StateStore> {
   try {
+    await finishSwitch(parent, logBegin);
     const live = await findLiveState(parent);
     await removeOtherStates(parent, live);
     return await openStateFolder(join(parent, live));

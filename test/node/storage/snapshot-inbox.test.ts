@@ -185,6 +185,27 @@ test('a crash at any step of an installation leaves the old state or the new one
   ]);
 });
 
+describe('a crash between the change of the log and that of the state', () => {
+  async function crashedFolder(): Promise<string> {
+    const folder = await tempFolder();
+    await (await storeWith(folder, OLD, 5)).close();
+    await createSnapshotInbox(folder).receive(cutInto(await dumpOf(NEW, 90), 10_000));
+    return folder;
+  }
+
+  test('goes on to the new state when the log begins behind the snapshot', async () => {
+    const folder = await crashedFolder();
+    await (await openStateStore(folder, 90)).close();
+    expect(await opened(folder)).toEqual(NEW_STATE);
+  });
+
+  test('keeps the old state when the log was not changed yet', async () => {
+    const folder = await crashedFolder();
+    await (await openStateStore(folder, 3)).close();
+    expect(await opened(folder)).toEqual(OLD_STATE);
+  });
+});
+
 test('an installed snapshot survives the loss of all that was not synced', async () => {
   const folder = await tempFolder();
   await (await storeWith(folder, OLD, 5)).close();
