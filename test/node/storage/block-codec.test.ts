@@ -27,7 +27,7 @@ const entries = fc
     first: fc.integer({ min: 1, max: 2 ** 50 }),
     contents: fc.array(fc.tuple(content, fc.integer({ min: 0, max: 2 ** 50 })), { maxLength: 30 }),
   })
-  .map(({ first, contents }) => contents.map(([rest, term], at) => ({ ...rest, term, index: first + at }) as Entry));
+  .map(({ first, contents }) => contents.map(([rest, term], at): Entry => ({ ...rest, term, index: first + at })));
 
 describe('entries as bytes', () => {
   test('come back as they were', () => {

@@ -6,7 +6,7 @@ import { EMPTY_MODEL, makeCall, steps, takeStep } from './log-model.ts';
 import { newFolder } from './temp-folder.ts';
 
 /** Some calls are waited for, some share a sync with those behind them, some are followed by a restart. */
-const move = fc.record({ step: steps, then: fc.constantFrom('go on', 'go on', 'wait', 'restart') });
+const move = fc.record({ step: steps, after: fc.constantFrom('go on', 'go on', 'wait', 'restart') });
 
 test('the store holds after any sequence of calls and restarts what a plain list would hold', async () => {
   const moves = fc.array(move, { minLength: 1, maxLength: 30 });
@@ -16,14 +16,14 @@ test('the store holds after any sequence of calls and restarts what a plain list
       let store = await openLogStore(folder);
       let model = EMPTY_MODEL;
       let calls: Promise<void>[] = [];
-      for (const { step, then } of [...list, { step: { kind: 'commit', by: 0 }, then: 'restart' } as const]) {
+      for (const { step, after } of [...list, { step: { kind: 'commit', by: 0 }, after: 'restart' } as const]) {
         const next = takeStep(model, step);
         calls.push(makeCall(store, next.call));
         model = next.model;
-        if (then === 'go on') continue;
+        if (after === 'go on') continue;
         await Promise.all(calls);
         calls = [];
-        if (then === 'wait') continue;
+        if (after === 'wait') continue;
         await store.close();
         store = await openLogStore(folder);
         expect(store.loaded).toEqual(model);

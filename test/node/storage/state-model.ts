@@ -3,13 +3,16 @@ import { FINAL_STATES } from '../../../src/jobs/job.ts';
 import type { StateRecord } from '../../../src/state/records.ts';
 import { jobId, jobRecord, nodeRecord, sorted } from './state-builders.ts';
 
+/** Records over several blocks of LevelDB's write-ahead log (32 KiB): damage to one block spares those behind it. */
+const LARGE = 40_000;
+
 const jobChange = fc
   .record({ job: fc.nat(8), state: fc.constantFrom('queued', 'running', ...FINAL_STATES), index: fc.nat(1000) })
   .map(({ job, state, index }) => jobRecord(jobId(job), state as 'queued', index));
 const jobGone = fc.nat(8).map((job): StateRecord => ({ table: 'job', key: jobId(job), value: null }));
 const nodeChange = fc
-  .record({ node: fc.nat(3), version: fc.string({ maxLength: 2000 }) })
-  .map(({ node, version }) => nodeRecord(`node-${node}`, version));
+  .record({ node: fc.nat(3), fill: fc.constantFrom('a', 'b', 'c'), length: fc.nat(LARGE) })
+  .map(({ node, fill, length }) => nodeRecord(`node-${node}`, fill.repeat(length)));
 const keyChange = fc
   .record({ key: fc.string({ minLength: 1, maxLength: 20 }), gone: fc.boolean() })
   .map(({ key, gone }): StateRecord => ({

@@ -10,7 +10,7 @@ import { changes, recordsOf, takeChanges } from './state-model.ts';
 import { damage, damaged } from './damage.ts';
 import { crashCopy, newFolder } from './temp-folder.ts';
 
-const move = fc.record({ records: changes, then: fc.constantFrom('go on', 'go on', 'wait', 'flush', 'restart') });
+const move = fc.record({ records: changes, after: fc.constantFrom('go on', 'go on', 'wait', 'flush', 'restart') });
 
 test('the store holds after any sequence of writes, flushes and restarts what a plain map would hold', async () => {
   await fc.assert(
@@ -19,12 +19,12 @@ test('the store holds after any sequence of writes, flushes and restarts what a 
       let store = await openStateStore(folder);
       let model: StateModel = new Map();
       let applied = 0;
-      for (const { records, then } of moves) {
+      for (const { records, after } of moves) {
         model = takeChanges(model, records);
         const writing = store.write(records, ++applied);
-        if (then === 'wait') await writing;
-        if (then === 'flush') await store.flush();
-        if (then !== 'restart') continue;
+        if (after === 'wait') await writing;
+        if (after === 'flush') await store.flush();
+        if (after !== 'restart') continue;
         await store.close();
         store = await openStateStore(folder);
         expect(await contents(store)).toEqual({ applied, records: recordsOf(model) });
