@@ -231,6 +231,22 @@ describe('streaming a batch', () => {
     expect(count).toBeGreaterThan(4 * LIMITS.batchChunkJobs);
   }, 60_000);
 
+  it('proposes what came meanwhile as soon as nothing is under way, without a further byte', async () => {
+    const { core, release, submitted } = heldCore();
+    const served = await serve(core);
+    const { call, lines } = await startBatch(served);
+    call.write(`${spec('first')}\n`);
+    while (submitted() === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await new Promise<void>((resolve) => call.write(`${spec('second')}\n`, () => resolve()));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    release();
+    for (const name of ['first', 'second']) {
+      const { value } = await lines.next();
+      expect(outcomes(core, [JSON.parse(value as string) as BatchLine])).toEqual([name]);
+    }
+    call.end();
+  });
+
   it('reads no further when its client leaves', async () => {
     const { core, release, submitted } = heldCore();
     const served = await serve(core);
@@ -238,7 +254,11 @@ describe('streaming a batch', () => {
     call.on('error', () => undefined);
     call.write(`${spec('a')}\n{"command":["unfinished"`);
     while (submitted() === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    call.write(`"]}\n${spec('read and not proposed')}\n`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
     call.destroy();
+    // The node has to see that it left before the submission under way ends.
+    await new Promise((resolve) => setTimeout(resolve, 100));
     release();
     while ((await served.registry.getSingleMetricAsString('quorate_http_requests_in_flight')).includes(' 1')) {
       await new Promise((resolve) => setTimeout(resolve, 5));

@@ -103,6 +103,8 @@ describe('GET of a blob', () => {
       size: count,
       stream: (async function* () {
         for (let sent = 0; sent < count; sent += 1) yield Buffer.from('x');
+        // Long enough for what was sent to have left.
+        await new Promise((resolve) => setTimeout(resolve, 50));
         throw new Fault('corrupt', 'damaged');
       })(),
     });
