@@ -25,6 +25,8 @@ export const LIMITS = {
   liveJobs: 2_000_000,
   priorityMax: 100,
   retryMax: 100,
+  /** Attempts of one job, those that clients asked for included. */
+  attempts: 1000,
   timeoutMaxMs: 30 * 24 * 60 * 60 * 1000,
   waitMaxMs: 10 * 60 * 1000,
   listMax: 1000,
@@ -49,7 +51,7 @@ export const LIMITS = {
   /** Attempts that one machine runs, or whose end the cluster has not taken yet. */
   runnerAttempts: 20_000,
   /** Ended attempts whose output one machine keeps; the oldest go first. */
-  keptAttempts: 50_000,
+  keptAttempts: 20_000,
   keptAttemptsMs: 7 * 24 * 60 * 60 * 1000,
   keptLogBytes: 20 * 1024 * 1024 * 1024,
 } as const;

@@ -114,16 +114,20 @@ async function* readAttempt(
     (answer) => answer,
   );
   const events = readEvents(readChunks(response));
-  for (;;) {
-    const next = await events.next().catch((error: unknown) => {
-      signal?.throwIfAborted();
-      if (error instanceof ProtocolError) throw error;
-      throw new LostConnection(failureOf(error).reason, { cause: error });
-    });
-    if (next.done === true) throw new LostConnection('the stream ended early');
-    if (next.value.event === 'end') return;
-    if (next.value.event === 'error') throwProblem(next.value, response.url);
-    if (next.value.event === 'log') yield parseLogEvent(next.value.data);
+  try {
+    for (;;) {
+      const next = await events.next().catch((error: unknown) => {
+        signal?.throwIfAborted();
+        if (error instanceof ProtocolError) throw error;
+        throw new LostConnection(failureOf(error).reason, { cause: error });
+      });
+      if (next.done === true) throw new LostConnection('the stream ended early');
+      if (next.value.event === 'end') return;
+      if (next.value.event === 'error') throwProblem(next.value, response.url);
+      if (next.value.event === 'log') yield parseLogEvent(next.value.data);
+    }
+  } finally {
+    await events.return();
   }
 }
 

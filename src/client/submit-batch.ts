@@ -129,7 +129,8 @@ class LineQueue {
         const next = await this.#source.next();
         if (next.done === true) break;
         if (next.value.trim() === '') continue;
-        this.#lines.push(next.value);
+        // Between the tokens of JSON a line end is a space, and nowhere else in it may one stand.
+        this.#lines.push(next.value.replaceAll('\n', ' '));
         this.#characters += next.value.length + 1;
         this.#wake();
         while (this.#isFull() && this.#state === 'reading') await this.#changed();

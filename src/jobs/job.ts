@@ -54,7 +54,7 @@ interface JobBase {
   /** The principal's id that submitted it. */
   readonly submittedBy: string;
   readonly submittedAt: Timestamp;
-  /** Orders jobs of one priority: counts submissions of the whole cluster. */
+  /** Orders jobs of one priority: counts submissions and revivals of the whole cluster. */
   readonly sequence: number;
   readonly past: readonly EndedAttempt[];
   /** How often it came back after it was final, because a client had it tried again. */
@@ -74,6 +74,12 @@ export type Job =
     })
   | (JobBase & { readonly state: FinalState; readonly finalAt: Timestamp; readonly reason: string | null });
 
+export type WaitingJob = Extract<Job, { state: 'waiting' }>;
 export type QueuedJob = Extract<Job, { state: 'queued' }>;
 export type LiveJob = Extract<Job, { state: 'assigned' | 'running' }>;
 export type FinalJob = Extract<Job, { state: FinalState }>;
+export type UnfinishedJob = Exclude<Job, FinalJob>;
+
+export function isFinal(job: Job): job is FinalJob {
+  return 'finalAt' in job;
+}

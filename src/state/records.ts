@@ -71,7 +71,7 @@ export interface ClusterRecord {
   readonly auth: 'required' | 'loopbackOpen';
   /** The entry time last applied: `at` never goes back. */
   readonly clock: Timestamp;
-  /** Submissions ever taken. */
+  /** Submissions and revivals ever taken. */
   readonly submissions: number;
 }
 

@@ -1,0 +1,58 @@
+import type { EndedAttempt, Job, LiveAttempt, Timestamp } from '../jobs/job.ts';
+import type { AttemptView, JobView } from './views.ts';
+
+export function toJobView(job: Job): JobView {
+  const attempts = job.past.map(endedView);
+  if (job.state === 'assigned' || job.state === 'running') attempts.push(liveView(job.current));
+  const last = attempts.at(-1);
+  return {
+    id: job.id,
+    state: job.state,
+    spec: job.spec,
+    project: job.plan.project,
+    queue: job.plan.queue,
+    submittedBy: job.submittedBy,
+    submittedAt: toTime(job.submittedAt),
+    finalAt: 'finalAt' in job ? toTime(job.finalAt) : null,
+    exitCode: last?.exitCode ?? null,
+    signal: last?.signal ?? null,
+    reason: 'finalAt' in job ? job.reason : null,
+    attempts,
+    index: job.index,
+  };
+}
+
+function liveView(attempt: LiveAttempt): AttemptView {
+  return {
+    attempt: attempt.attempt,
+    runner: attempt.runner,
+    state: attempt.state,
+    assignedAt: toTime(attempt.assignedAt),
+    startedAt: attempt.state === 'running' ? toTime(attempt.startedAt) : null,
+    endedAt: null,
+    exitCode: null,
+    signal: null,
+    reason: null,
+    usage: null,
+  };
+}
+
+function endedView(attempt: EndedAttempt): AttemptView {
+  return {
+    attempt: attempt.attempt,
+    runner: attempt.runner,
+    state: attempt.outcome,
+    assignedAt: toTime(attempt.assignedAt),
+    startedAt: attempt.startedAt === null ? null : toTime(attempt.startedAt),
+    endedAt: toTime(attempt.endedAt),
+    exitCode: attempt.exitCode,
+    signal: attempt.signal,
+    reason: attempt.reason,
+    usage: attempt.usage,
+  };
+}
+
+/** RFC 3339 in UTC. */
+function toTime(at: Timestamp): string {
+  return new Date(at).toISOString();
+}

@@ -1,0 +1,52 @@
+import { Rejection } from '../errors.ts';
+import { jobSpecSchema, LATER_FIELDS, type JobSpec } from './spec.ts';
+
+const LATER: ReadonlySet<string> = new Set(LATER_FIELDS);
+
+/**
+ * Checks what a client sent as a job spec. Only the first fault is told.
+ * @throws Rejection `invalidRequest`, `unknownField`, or `notSupported` for a field of the contract that no part serves
+ * yet; each with the path of the field
+ */
+export function checkJobSpec(input: unknown): JobSpec {
+  refuseProto(input);
+  const result = jobSpecSchema.safeParse(input);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  if (issue === undefined) throw new Rejection('invalidRequest', 'the job spec is not valid');
+  if (issue.code === 'unrecognized_keys') throw unknownField([...issue.path, issue.keys[0] ?? '']);
+  const field = pathOf(issue.path);
+  throw new Rejection('invalidRequest', field === '' ? `the job spec: ${issue.message}` : `${field}: ${issue.message}`, {
+    ...(field === '' ? {} : { field }),
+  });
+}
+
+function unknownField(path: readonly PropertyKey[]): Rejection {
+  const field = pathOf(path);
+  if (LATER.has(field)) return new Rejection('notSupported', `${field} is not supported yet`, { field });
+  return new Rejection('unknownField', `there is no field ${field}`, { field });
+}
+
+/** JSON.parse makes `__proto__` a field like any other, and the schema would drop it without a word. */
+function refuseProto(input: unknown, path: readonly string[] = []): void {
+  if (typeof input !== 'object' || input === null) return;
+  if (Object.hasOwn(input, '__proto__')) throw unknownField([...path, '__proto__']);
+  if (path.length > 0) return;
+  const { env, labels, resources } = input as Readonly<Record<string, unknown>>;
+  refuseProto(env, ['env']);
+  refuseProto(labels, ['labels']);
+  refuseProto(resources, ['resources']);
+  if (typeof resources === 'object' && resources !== null && 'custom' in resources) {
+    refuseProto(resources.custom, ['resources', 'custom']);
+  }
+}
+
+/** As `resources.memory` or `command[0]`. */
+function pathOf(path: readonly PropertyKey[]): string {
+  let text = '';
+  for (const part of path) {
+    if (typeof part === 'number') text += `[${part}]`;
+    else text += text === '' ? String(part) : `.${String(part)}`;
+  }
+  return text;
+}

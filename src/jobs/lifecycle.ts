@@ -1,0 +1,176 @@
+import { unreachable } from '../errors.ts';
+import type { Incarnation, JobId } from '../ids.ts';
+import { LIMITS } from '../limits.ts';
+import { type Placement, refuse, type Refusal } from '../state/commands.ts';
+import type { AttemptEnd, EndedAttempt, FinalJob, FinalState, Job, LiveAttempt, LiveJob, Timestamp } from './job.ts';
+import type { QueuedJob, WaitingJob } from './job.ts';
+import type { JobPlan } from './plan.ts';
+import { allowsRetryOf, backoffMs } from './retry.ts';
+import type { JobSpec } from './spec.ts';
+
+/**
+ * The one state machine of a job: pure functions from a job and what happened to the job as it is then, or to the
+ * refusal. What happened already gives back the same job.
+ */
+
+/** Where in the log something happened. */
+export interface Moment {
+  readonly at: Timestamp;
+  readonly index: number;
+}
+
+export interface Submission {
+  readonly id: JobId;
+  readonly spec: JobSpec;
+  readonly plan: JobPlan;
+  readonly submittedBy: string;
+  readonly sequence: number;
+}
+
+export function submitJob(submission: Submission, now: Moment): QueuedJob | WaitingJob {
+  const { id, spec, plan, submittedBy, sequence } = submission;
+  const base = { id, spec, plan, submittedBy, submittedAt: now.at, sequence, past: [], revivals: 0, index: now.index };
+  return plan.notBefore !== null && plan.notBefore > now.at
+    ? { ...base, state: 'waiting', until: plan.notBefore, why: 'notBefore' }
+    : { ...base, state: 'queued', queuedAt: now.at };
+}
+
+/** The number of the attempt that comes next, or of the one under way. */
+export function attemptOf(job: Job): number {
+  return job.past.length + 1;
+}
+
+export function assignJob(job: Job, attempt: number, placement: Placement, now: Moment): LiveJob | Refusal {
+  if (job.state === 'assigned' || job.state === 'running') {
+    const { current } = job;
+    const isSame = current.attempt === attempt && isAt(current, placement);
+    return isSame ? job : refuse('wrongState', `the job is ${job.state} already`);
+  }
+  if (job.state !== 'queued') return refuse('wrongState', `the job is ${job.state}, not queued`);
+  if (attempt !== attemptOf(job)) return refuse('staleAttempt', `attempt ${attemptOf(job)} is next, not ${attempt}`);
+  const { runner, incarnation } = placement;
+  const current: LiveAttempt = { attempt, runner, incarnation, assignedAt: now.at, state: 'assigned' };
+  return { ...baseOf(job, now), state: 'assigned', current, cancel: null };
+}
+
+export interface AttemptReport {
+  readonly attempt: number;
+  readonly incarnation: Incarnation;
+}
+
+/** @param startedAt as the runner's clock told it */
+export function startJob(job: Job, report: AttemptReport, startedAt: Timestamp, now: Moment): LiveJob | Refusal {
+  if (!isCurrent(job, report)) return staleAttempt(job, report);
+  if (job.current.state === 'running') return job;
+  const current: LiveAttempt = { ...placeOf(job.current), state: 'running', startedAt };
+  return { ...baseOf(job, now), state: 'running', current, cancel: job.cancel };
+}
+
+export interface EndReport extends AttemptReport {
+  readonly startedAt: Timestamp | null;
+  readonly endedAt: Timestamp;
+  readonly end: AttemptEnd;
+}
+
+/** With a cancel requested the job is cancelled, whatever the exit was. */
+export function endJob(job: Job, report: EndReport, now: Moment): Job | Refusal {
+  if (isCurrent(job, report)) {
+    const { end, endedAt } = report;
+    const startedAt = report.startedAt ?? startedAtOf(job.current);
+    return settle(job, { ...placeOf(job.current), ...end, state: 'ended', startedAt, endedAt }, now);
+  }
+  const past = job.past[report.attempt - 1];
+  const isRepeated = past?.incarnation === report.incarnation && past.endedAt === report.endedAt;
+  return isRepeated ? job : staleAttempt(job, report);
+}
+
+export function cancelJob(job: Job, mode: 'any' | 'queued', by: string, now: Moment): Job | Refusal {
+  switch (job.state) {
+    case 'waiting':
+    case 'queued':
+      return finish(job, 'cancelled', `cancelled by ${by}`, now);
+    case 'assigned':
+    case 'running':
+      if (mode === 'queued') return refuse('wrongState', `the job is ${job.state}: only one that waits was to be cancelled`);
+      return job.cancel === null ? { ...job, index: now.index, cancel: { at: now.at, by } } : job;
+    default:
+      return refuse('alreadyFinal', `the job is ${job.state} already`);
+  }
+}
+
+/** The runner is gone, and nobody will tell how the attempt ended. */
+export function loseJob(job: LiveJob, reason: string, now: Moment): Job {
+  const startedAt = startedAtOf(job.current);
+  const end: AttemptEnd = { outcome: 'lost', exitCode: null, signal: null, reason, usage: null };
+  return settle(job, { ...placeOf(job.current), ...end, state: 'ended', startedAt, endedAt: now.at }, now);
+}
+
+/** It has waited in the queue for as long as its spec allows. */
+export function expireJob(job: QueuedJob, now: Moment): FinalJob {
+  return finish(job, 'expired', 'no runner took it within its queueTimeout', now);
+}
+
+/** What it waited for has come. */
+export function releaseJob(job: WaitingJob, now: Moment): QueuedJob {
+  return { ...baseOf(job, now), state: 'queued', queuedAt: now.at };
+}
+
+/** A client wants one more attempt of a job that was final, whatever its retry policy says. It queues anew. */
+export function reviveJob(job: FinalJob, sequence: number, now: Moment): QueuedJob | Refusal {
+  if (job.state === 'succeeded') return refuse('wrongState', 'the job has succeeded: there is nothing to try again');
+  if (job.past.length >= LIMITS.attempts) return refuse('wrongState', `the job had ${LIMITS.attempts} attempts (attempts)`);
+  return { ...baseOf(job, now), sequence, revivals: (job.revivals ?? 0) + 1, state: 'queued', queuedAt: now.at };
+}
+
+function settle(job: LiveJob, attempt: EndedAttempt, now: Moment): Job {
+  const ended = { ...job, past: [...job.past, attempt] };
+  const { outcome, reason } = attempt;
+  if (job.cancel !== null) return finish(ended, 'cancelled', `cancelled by ${job.cancel.by}`, now);
+  switch (outcome) {
+    case 'succeeded':
+    case 'cancelled':
+      return finish(ended, outcome, reason, now);
+    case 'failed':
+    case 'timedOut':
+    case 'lost':
+      if (!allowsRetryOf(ended.plan.retry, ended.past)) return finish(ended, outcome, reason, now);
+      return requeue(ended, backoffMs(ended.plan.retry, ended.past), now);
+    default:
+      return unreachable(outcome);
+  }
+}
+
+function requeue(job: Job, waitMs: number, now: Moment): Job {
+  if (waitMs === 0) return { ...baseOf(job, now), state: 'queued', queuedAt: now.at };
+  return { ...baseOf(job, now), state: 'waiting', until: now.at + waitMs, why: 'backoff' };
+}
+
+function finish(job: Job, state: FinalState, reason: string | null, now: Moment): FinalJob {
+  return { ...baseOf(job, now), state, finalAt: now.at, reason };
+}
+
+function baseOf(job: Job, now: Moment) {
+  const { id, spec, plan, submittedBy, submittedAt, sequence, past, revivals = 0 } = job;
+  return { id, spec, plan, submittedBy, submittedAt, sequence, past, revivals, index: now.index };
+}
+
+function placeOf({ attempt, runner, incarnation, assignedAt }: LiveAttempt) {
+  return { attempt, runner, incarnation, assignedAt };
+}
+
+function startedAtOf(current: LiveAttempt): Timestamp | null {
+  return current.state === 'running' ? current.startedAt : null;
+}
+
+function isAt(attempt: LiveAttempt, placement: Placement): boolean {
+  return attempt.runner === placement.runner && attempt.incarnation === placement.incarnation;
+}
+
+function isCurrent(job: Job, report: AttemptReport): job is LiveJob {
+  if (job.state !== 'assigned' && job.state !== 'running') return false;
+  return job.current.attempt === report.attempt && job.current.incarnation === report.incarnation;
+}
+
+function staleAttempt(job: Job, { attempt }: AttemptReport): Refusal {
+  return refuse('staleAttempt', `attempt ${attempt} of this runner is not the current one; the job is ${job.state}`);
+}

@@ -1,0 +1,48 @@
+import { unreachable } from '../errors.ts';
+import type { EndedAttempt } from './job.ts';
+import type { RetryPlan } from './plan.ts';
+
+/** Whether the newest of the ended attempts, which did not succeed, is to be followed by another. */
+export function allowsRetryOf(retry: RetryPlan, past: readonly EndedAttempt[]): boolean {
+  const last = past.at(-1);
+  if (last === undefined) return false;
+  switch (last.outcome) {
+    case 'lost':
+      return count(past, isLost) <= retry.lostMax;
+    case 'failed':
+    case 'timedOut':
+      return retry.on.includes(last.outcome) && allowsExitCode(retry, last) && count(past, isFailed) <= retry.max;
+    case 'succeeded':
+    case 'cancelled':
+      return false;
+    default:
+      return unreachable(last.outcome);
+  }
+}
+
+/** How long to wait before the next attempt: grows with each one that failed, and does not for lost ones. */
+export function backoffMs(retry: RetryPlan, past: readonly EndedAttempt[]): number {
+  const last = past.at(-1);
+  if (last === undefined || isLost(last)) return 0;
+  const { initialMs, factor, maxMs } = retry.backoff;
+  return Math.round(Math.min(initialMs * factor ** (count(past, isFailed) - 1), maxMs));
+}
+
+function allowsExitCode(retry: RetryPlan, { outcome, exitCode }: EndedAttempt): boolean {
+  if (retry.exitCodes === null || outcome === 'timedOut') return true;
+  return exitCode !== null && retry.exitCodes.includes(exitCode);
+}
+
+function isLost({ outcome }: EndedAttempt): boolean {
+  return outcome === 'lost';
+}
+
+function isFailed({ outcome }: EndedAttempt): boolean {
+  return outcome === 'failed' || outcome === 'timedOut';
+}
+
+function count(past: readonly EndedAttempt[], counts: (attempt: EndedAttempt) => boolean): number {
+  let sum = 0;
+  for (const attempt of past) if (counts(attempt)) sum += 1;
+  return sum;
+}

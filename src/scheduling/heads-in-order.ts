@@ -1,0 +1,59 @@
+import TinyQueue from 'tinyqueue';
+import { assert } from '../errors.ts';
+import type { QueuedJob } from '../jobs/job.ts';
+import { type JobClass, orderKey } from './queue-order.ts';
+
+/** The next job of one class. */
+export interface Head {
+  readonly jobClass: JobClass;
+  readonly job: QueuedJob;
+  readonly key: number;
+  readonly rest: Iterator<QueuedJob, undefined>;
+}
+
+/**
+ * Merges the classes of the queue into one order, opening a class only when its first job's turn has come. The queue
+ * must not change meanwhile.
+ */
+export class HeadsInOrder {
+  readonly #unopened: Iterator<JobClass, undefined>;
+  readonly #opened = new TinyQueue<Head>([], (a, b) => a.key - b.key);
+  #nextUnopened: Head | null;
+
+  /** @param classes in the order of their first jobs */
+  constructor(classes: Iterator<JobClass, undefined>) {
+    this.#unopened = classes;
+    this.#nextUnopened = this.#open();
+  }
+
+  /** The first head of all; the same one again until it is advanced or dropped. */
+  next(): Head | null {
+    const opened = this.#opened.peek();
+    const unopened = this.#nextUnopened;
+    if (unopened === null || (opened !== undefined && opened.key < unopened.key)) return opened ?? null;
+    this.#opened.push(unopened);
+    this.#nextUnopened = this.#open();
+    return unopened;
+  }
+
+  /** To the next job of its class. */
+  advance(head: Head): void {
+    this.drop(head);
+    const { value: job } = head.rest.next();
+    if (job !== undefined) this.#opened.push({ ...head, job, key: orderKey(job) });
+  }
+
+  /** No further job of its class is wanted. */
+  drop(head: Head): void {
+    assert(this.#opened.pop() === head, 'only the first head is taken');
+  }
+
+  #open(): Head | null {
+    const { value: jobClass } = this.#unopened.next();
+    if (jobClass === undefined) return null;
+    const rest = jobClass.jobs.values();
+    const { value: job } = rest.next();
+    assert(job !== undefined, 'a class of the queue holds a job');
+    return { jobClass, job, key: orderKey(job), rest };
+  }
+}

@@ -1,0 +1,57 @@
+import { amountOf, type Resources } from '../resources/resources.ts';
+
+/** Uniform in [0, 1). */
+export type Random = () => number;
+
+/** Something a job can be placed on. */
+export interface Seat {
+  readonly total: Resources;
+  readonly free: Resources;
+  readonly attempts: number;
+}
+
+/** Up to here all candidates are compared; of more, two random ones: nearly as even, and the cost stays the same. */
+export const COMPARE_ALL_UP_TO = 32;
+
+/** The part of the scarcest resource that is taken once the job is there; spreading wants it small. */
+export function takenShare({ total, free }: Seat, demand: Resources): number {
+  let share = Math.max(
+    part(total.cpuMilli, free.cpuMilli, demand.cpuMilli),
+    part(total.memoryBytes, free.memoryBytes, demand.memoryBytes),
+    part(total.gpu, free.gpu, demand.gpu),
+    part(total.diskBytes, free.diskBytes, demand.diskBytes),
+  );
+  for (const name of Object.keys(demand.custom)) {
+    const wanted = amountOf(demand.custom, name);
+    share = Math.max(share, part(amountOf(total.custom, name), amountOf(free.custom, name), wanted));
+  }
+  return share;
+}
+
+/**
+ * The candidate that spreading prefers: the smallest share, then the fewest attempts, then by chance.
+ * @param shareOf what is taken there, as `takenShare`
+ */
+export function pickBest<Candidate extends Seat>(
+  candidates: readonly Candidate[],
+  shareOf: (candidate: Candidate) => number,
+  random: Random,
+): Candidate | null {
+  let best: Candidate | null = null;
+  let bestShare = 0;
+  let equals = 0;
+  for (const candidate of candidates) {
+    const share = shareOf(candidate);
+    const order = best === null ? -1 : share - bestShare || candidate.attempts - best.attempts;
+    if (order > 0) continue;
+    equals = order === 0 ? equals + 1 : 1;
+    if (order === 0 && random() * equals >= 1) continue;
+    best = candidate;
+    bestShare = share;
+  }
+  return best;
+}
+
+function part(total: number, free: number, demand: number): number {
+  return total === 0 ? 0 : (total - free + demand) / total;
+}

@@ -1,0 +1,120 @@
+import { unreachable } from '../errors.ts';
+import { ChangeSet, type ChangeEvent } from './change-set.ts';
+import { clock } from './clock-command.ts';
+import * as clusterCommands from './cluster-commands.ts';
+import { type Command, type CommandResult, type EntryPayload, type Proposal, refuse } from './commands.ts';
+import * as jobCommands from './job-commands.ts';
+import { type Asker, identify, permit } from './permissions.ts';
+import type { StateRecord } from './records.ts';
+import { judgeRepeat, noteApplied, repeatedResults } from './repeats.ts';
+import * as runnerCommands from './runner-commands.ts';
+import { isCommand, isTimestamp } from './shapes.ts';
+import type { ClusterState } from './state.ts';
+
+export type { ChangeEvent };
+
+/** For the proposer: one result per command. */
+export interface ProposalResults {
+  readonly origin: string;
+  readonly sequence: number;
+  readonly results: readonly CommandResult[];
+}
+
+export interface AppliedEntry {
+  /** A proposal whose answer is not known any more has none here. */
+  readonly results: readonly ProposalResults[];
+  /** Each record that the entry touched, once, with its final value. */
+  readonly changes: readonly StateRecord[];
+  readonly events: readonly ChangeEvent[];
+}
+
+/**
+ * Applies one entry of the log. Deterministic: it looks at nothing but the state and the entry. Total: a bad command is
+ * refused, as a result that every replica finds alike, and the rest goes on.
+ *
+ * @param index of the entry
+ */
+export function apply(state: ClusterState, entry: EntryPayload, index: number): AppliedEntry {
+  const at = tellTime(state, entry);
+  const changes = new ChangeSet(state, { at, index });
+  const results: ProposalResults[] = [];
+  for (const proposal of entry.proposals) {
+    const answer = applyProposal(changes, proposal);
+    if (answer !== null) results.push({ origin: proposal.origin, sequence: proposal.sequence, results: answer });
+  }
+  return { results, changes: changes.finish(), events: changes.events };
+}
+
+/** The leader's time, which never goes back, whoever leads. */
+function tellTime(state: ClusterState, entry: EntryPayload): number {
+  const { cluster } = state;
+  const told = isTimestamp(entry.at) ? entry.at : 0;
+  if (cluster === null) return told;
+  const at = Math.max(told, cluster.clock);
+  state.cluster = { ...cluster, clock: at };
+  return at;
+}
+
+function applyProposal(changes: ChangeSet, proposal: Proposal): readonly CommandResult[] | null {
+  const { state, now } = changes;
+  const { origin, sequence, principal, commands } = proposal;
+  const record = state.proposers.get(origin);
+  const verdict = judgeRepeat(record, sequence);
+  if (verdict === 'forgotten') return null;
+  const asker = identify(state, principal, now.at);
+  if (verdict === 'repeated') return 'code' in asker ? null : repeatedResults(state, commands, asker.id);
+  const results = 'code' in asker ? commands.map(() => asker) : applyCommands(changes, commands, asker);
+  const outcome = results.every(({ ok }) => ok) ? 'taken' : 'refusing';
+  changes.putProposer(origin, noteApplied(record, sequence, outcome, now.index));
+  return results;
+}
+
+function applyCommands(changes: ChangeSet, commands: readonly Command[], asker: Asker): CommandResult[] {
+  const hadCluster = changes.state.cluster !== null;
+  return commands.map((command) => {
+    if (!isCommand(command)) return refuse('invalidRequest', 'the command is malformed');
+    const founding = !hadCluster && changes.state.cluster !== null ? 'founding' : 'founded';
+    return permit(changes.state, asker, command.kind, founding) ?? applyCommand(changes, command, asker);
+  });
+}
+
+function applyCommand(changes: ChangeSet, command: Command, asker: Asker): CommandResult {
+  switch (command.kind) {
+    case 'submit':
+      return jobCommands.submit(changes, command, asker.id);
+    case 'assign':
+      return jobCommands.assign(changes, command);
+    case 'started':
+      return jobCommands.started(changes, command);
+    case 'ended':
+      return jobCommands.ended(changes, command);
+    case 'cancel':
+      return jobCommands.cancel(changes, command, asker.id);
+    case 'retry':
+      return jobCommands.retry(changes, command);
+    case 'registerRunner':
+      return runnerCommands.registerRunner(changes, command);
+    case 'loseRunner':
+      return runnerCommands.loseRunner(changes, command);
+    case 'drainRunner':
+      return runnerCommands.drainRunner(changes, command);
+    case 'clock':
+      return clock(changes);
+    case 'announceNode':
+      return clusterCommands.announceNode(changes, command);
+    case 'forgetNode':
+      return clusterCommands.forgetNode(changes, command);
+    case 'createToken':
+      return clusterCommands.createToken(changes, command, asker);
+    case 'revokeToken':
+      return clusterCommands.revokeToken(changes, command);
+    case 'createJoinToken':
+      return clusterCommands.createJoinToken(changes, command);
+    case 'useJoinToken':
+      return clusterCommands.useJoinToken(changes, command);
+    case 'createCluster':
+      return clusterCommands.createCluster(changes, command);
+    default:
+      return unreachable(command);
+  }
+}

@@ -1,0 +1,158 @@
+import { Rejection } from '../errors.ts';
+import type { JobId } from '../ids.ts';
+import type { AttemptEnd, FinalJob, Job, UnfinishedJob } from '../jobs/job.ts';
+import { assignJob, cancelJob, endJob, reviveJob, startJob, submitJob } from '../jobs/lifecycle.ts';
+import { type JobPlan, planOf } from '../jobs/plan.ts';
+import type { JobSpec } from '../jobs/spec.ts';
+import { LIMITS } from '../limits.ts';
+import type { ChangeSet } from './change-set.ts';
+import { type Command, type CommandResult, refuse, type Refusal } from './commands.ts';
+import { checkPlacement, nothingWaitsAhead } from './placement.ts';
+import { idempotencyKey } from './repeats.ts';
+import { isSoundPlan } from './shapes.ts';
+
+type Of<Kind extends Command['kind']> = Extract<Command, { kind: Kind }>;
+
+const DONE: CommandResult = { ok: true };
+/** Of what a runner says about an end; the rest is left out. */
+const MAX_REASON_LENGTH = 1024;
+
+export function submit(changes: ChangeSet, command: Of<'submit'>, by: string): CommandResult {
+  const { state, now } = changes;
+  const { id, spec, placement } = command;
+  const { cluster } = state;
+  if (cluster === null) return refuse('wrongState', 'the cluster is not made yet');
+  const known = knownSubmission(changes, command, by);
+  if (known !== null) return known;
+  if (state.jobs.size >= LIMITS.liveJobs) {
+    return refuse('queueFull', `the cluster holds ${LIMITS.liveJobs} jobs that are not final (liveJobs)`);
+  }
+  const plan = planSoundly(spec);
+  if ('code' in plan) return plan;
+  const sequence = cluster.submissions + 1;
+  const job = submitJob({ id, spec, plan, submittedBy: by, sequence }, now);
+  const noted = noteIdempotency(changes, command, by);
+  if (noted !== null) return noted;
+  state.cluster = { ...cluster, submissions: sequence };
+  const mayStart = job.state === 'queued' && placement !== null && nothingWaitsAhead(state, plan);
+  const started = mayStart && checkPlacement(state, plan, placement) === null ? assignJob(job, 1, placement, now) : job;
+  changes.putJob(null, isJob(started) ? started : job);
+  return { ok: true, job: id };
+}
+
+export function assign(changes: ChangeSet, command: Of<'assign'>): CommandResult {
+  const job = find(changes, command.job);
+  if (!isJob(job)) return job;
+  const next = assignJob(job, command.attempt, command.placement, changes.now);
+  if (!isJob(next) || next === job) return take(changes, job, next);
+  return checkPlacement(changes.state, job.plan, command.placement) ?? take(changes, job, next);
+}
+
+export function started(changes: ChangeSet, command: Of<'started'>): CommandResult {
+  const job = find(changes, command.job);
+  return isJob(job) ? take(changes, job, startJob(job, command, command.at, changes.now)) : job;
+}
+
+export function ended(changes: ChangeSet, command: Of<'ended'>): CommandResult {
+  const job = find(changes, command.job);
+  if (!isJob(job)) return job;
+  const { attempt, incarnation, startedAt, endedAt } = command;
+  const report = { attempt, incarnation, startedAt, endedAt, end: endOf(command.end) };
+  return take(changes, job, endJob(job, report, changes.now));
+}
+
+export function cancel(changes: ChangeSet, command: Of<'cancel'>, by: string): CommandResult {
+  const job = find(changes, command.job);
+  return isJob(job) ? take(changes, job, cancelJob(job, command.mode, by, changes.now)) : job;
+}
+
+export function retry(changes: ChangeSet, command: Of<'retry'>): CommandResult {
+  const { state, now } = changes;
+  const { cluster } = state;
+  const { record } = command;
+  if (cluster === null) return refuse('wrongState', 'the cluster is not made yet');
+  if (record.id !== command.job) return refuse('invalidRequest', 'the record is of another job');
+  const live = state.jobs.get(command.job);
+  if (live !== undefined) return refuse('wrongState', `the job is ${live.state}: only a final one is tried again`);
+  const lastFinal = state.revived.get(command.job)?.index ?? 0;
+  if (record.index < lastFinal) return refuse('wrongState', 'the job was tried again since it was read');
+  if (state.jobs.size >= LIMITS.liveJobs) {
+    return refuse('queueFull', `the cluster holds ${LIMITS.liveJobs} jobs that are not final (liveJobs)`);
+  }
+  const plan = planSoundly(record.spec);
+  if ('code' in plan) return plan;
+  const final: FinalJob = { ...record, plan };
+  const sequence = cluster.submissions + 1;
+  const result = take(changes, final, reviveJob(final, sequence, now));
+  if (result.ok) state.cluster = { ...cluster, submissions: sequence };
+  return result;
+}
+
+/** Answers a submission that stands in the state already, under its id or its key. */
+function knownSubmission(changes: ChangeSet, { id, idempotency }: Of<'submit'>, by: string): CommandResult | null {
+  const { jobs, idempotency: keys } = changes.state;
+  const live = jobs.get(id);
+  if (live !== undefined) {
+    return live.submittedBy === by ? { ok: true, job: id, existed: true } : refuse('conflict', 'the id is taken');
+  }
+  if (idempotency === null) return null;
+  const known = keys.get(idempotencyKey(by, idempotency.key));
+  if (known === undefined) return null;
+  if (known.bodyHash === idempotency.bodyHash) return { ok: true, job: known.job, existed: true };
+  return refuse('idempotencyConflict', 'the key was used for another request', 'Idempotency-Key');
+}
+
+function noteIdempotency(changes: ChangeSet, { id, idempotency }: Of<'submit'>, by: string): Refusal | null {
+  if (idempotency === null) return null;
+  const { state, now } = changes;
+  if (state.idempotency.size >= LIMITS.idempotencyKeys) {
+    return refuse('tooManyRequests', `the cluster remembers ${LIMITS.idempotencyKeys} keys (idempotencyKeys)`);
+  }
+  const key = idempotencyKey(by, idempotency.key);
+  const record = { job: id, bodyHash: idempotency.bodyHash, expiresAt: now.at + LIMITS.idempotencyTtlMs };
+  state.idempotency.set(key, record);
+  state.due.set({ kind: 'idempotency', key, at: record.expiresAt });
+  changes.record('idempotency', key, record);
+  return null;
+}
+
+/** The edge has read the spec before; what comes through it malformed is refused by every replica alike. */
+function planSoundly(spec: JobSpec): JobPlan | Refusal {
+  try {
+    const plan = planOf(spec);
+    if (isSoundPlan(plan)) return plan;
+  } catch (error) {
+    if (error instanceof Rejection) return refuse('invalidRequest', error.message);
+  }
+  return refuse('invalidRequest', 'the spec is malformed');
+}
+
+function endOf(end: AttemptEnd): AttemptEnd {
+  const { outcome, exitCode, signal, reason, usage } = end;
+  return {
+    outcome,
+    exitCode,
+    signal: signal?.slice(0, MAX_REASON_LENGTH) ?? null,
+    reason: reason?.slice(0, MAX_REASON_LENGTH) ?? null,
+    usage: usage === null ? null : usageOf(usage),
+  };
+}
+
+function usageOf({ cpuUserMs, cpuSystemMs, maxRssBytes }: NonNullable<AttemptEnd['usage']>) {
+  return { cpuUserMs, cpuSystemMs, maxRssBytes };
+}
+
+function find(changes: ChangeSet, id: JobId): UnfinishedJob | Refusal {
+  return changes.state.jobs.get(id) ?? refuse('alreadyFinal', 'the job is final already, or there is none with this id');
+}
+
+function take(changes: ChangeSet, before: Job, next: Job | Refusal): CommandResult {
+  if (!isJob(next)) return next;
+  changes.putJob(before, next);
+  return DONE;
+}
+
+function isJob<J extends Job>(job: J | Refusal): job is J {
+  return !('code' in job);
+}
+

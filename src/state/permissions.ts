@@ -1,0 +1,92 @@
+import { allows, type Principal, type Scope } from '../auth.ts';
+import { unreachable } from '../errors.ts';
+import type { Timestamp } from '../jobs/job.ts';
+import { type CommandKind, refuse, type Refusal } from './commands.ts';
+import type { ClusterState } from './state.ts';
+
+/** Who asks, as the replicated tables know them; what the proposal says of them beside the token's id counts nothing. */
+export type Asker =
+  | {
+      readonly kind: 'token' | 'local';
+      readonly id: string;
+      readonly scopes: readonly Scope[];
+      /** Null: for ever. */
+      readonly until: Timestamp | null;
+    }
+  | { readonly kind: 'system'; readonly id: 'system' };
+
+interface Rule {
+  /** What a client needs; null: no client may. */
+  readonly scope: Scope | null;
+  /** `founding`: the cluster itself only while it has no tokens, or in the proposal that makes it. */
+  readonly system: 'may' | 'mayNot' | 'founding';
+}
+
+/** The one table from command to who may propose it. */
+export const RULES: Readonly<Record<CommandKind, Rule>> = {
+  submit: { scope: 'jobs:write', system: 'mayNot' },
+  cancel: { scope: 'jobs:write', system: 'mayNot' },
+  retry: { scope: 'jobs:write', system: 'mayNot' },
+  assign: { scope: null, system: 'may' },
+  started: { scope: null, system: 'may' },
+  ended: { scope: null, system: 'may' },
+  registerRunner: { scope: null, system: 'may' },
+  loseRunner: { scope: null, system: 'may' },
+  drainRunner: { scope: 'runners:write', system: 'mayNot' },
+  clock: { scope: null, system: 'may' },
+  announceNode: { scope: null, system: 'may' },
+  forgetNode: { scope: 'cluster:write', system: 'may' },
+  createToken: { scope: 'tokens:write', system: 'founding' },
+  revokeToken: { scope: 'tokens:write', system: 'mayNot' },
+  createJoinToken: { scope: 'cluster:write', system: 'founding' },
+  useJoinToken: { scope: null, system: 'may' },
+  createCluster: { scope: null, system: 'may' },
+};
+
+export function identify(state: ClusterState, principal: Principal, at: Timestamp): Asker | Refusal {
+  switch (principal.kind) {
+    case 'system':
+      return { kind: 'system', id: 'system' };
+    case 'local':
+      if (state.cluster?.auth !== 'loopbackOpen') return refuse('unauthenticated', 'this cluster asks for a token');
+      return { kind: 'local', id: 'local', scopes: ['admin'], until: null };
+    case 'token':
+      return identifyToken(state, principal, at);
+    default:
+      return unreachable(principal.kind);
+  }
+}
+
+function identifyToken(state: ClusterState, principal: Principal, at: Timestamp): Asker | Refusal {
+  const token = principal.token === null ? undefined : state.tokens.get(principal.token);
+  if (token === undefined) return refuse('unauthenticated', 'the token is not known to this cluster');
+  if (token.expiresAt !== null && token.expiresAt <= at) return refuse('tokenExpired', 'the token has expired');
+  return { kind: 'token', id: `token:${token.name}`, scopes: token.scopes, until: token.expiresAt };
+}
+
+/** @param founding whether the proposal that the command is part of has made the cluster */
+export function permit(
+  state: ClusterState,
+  asker: Asker,
+  kind: CommandKind,
+  founding: 'founding' | 'founded',
+): Refusal | null {
+  const rule = RULES[kind];
+  if (asker.kind === 'system') {
+    const isFirst = rule.system === 'founding' && (founding === 'founding' || state.tokens.size === 0);
+    return rule.system === 'may' || isFirst ? null : refuse('forbidden', `${kind} needs a principal`);
+  }
+  if (rule.scope === null) return refuse('forbidden', `${kind} is for the cluster itself`);
+  return allows(asker.scopes, rule.scope) ? null : refuse('forbidden', `this needs the scope ${rule.scope}`);
+}
+
+/** Delegation only narrows: nobody gives what they do not hold, nor for longer than they hold it. */
+export function permitDelegation(asker: Asker, scopes: readonly Scope[], expiresAt: Timestamp | null): Refusal | null {
+  if (asker.kind === 'system') return null;
+  const missing = scopes.find((scope) => !allows(asker.scopes, scope));
+  if (missing !== undefined) return refuse('forbidden', `the scope ${missing} is not yours to give`, 'scopes');
+  if (asker.until !== null && (expiresAt === null || expiresAt > asker.until)) {
+    return refuse('forbidden', 'a token must not outlive the one that makes it', 'ttl');
+  }
+  return null;
+}

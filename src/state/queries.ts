@@ -1,0 +1,45 @@
+import type { JobId, NodeId, TokenId } from '../ids.ts';
+import type { Timestamp, UnfinishedJob } from '../jobs/job.ts';
+import { type Resources, ZERO } from '../resources/resources.ts';
+import type { TokenRecord } from './records.ts';
+import type { ClusterState, HeapState } from './state.ts';
+
+/** What readers ask of the state in the heap. Nothing here copies what grows with the cluster. */
+
+export function findLive(state: ClusterState, id: JobId): UnfinishedJob | null {
+  return state.jobs.get(id) ?? null;
+}
+
+export function liveJobs(state: ClusterState): Iterable<UnfinishedJob> {
+  return state.jobs.values();
+}
+
+export function countsByState(state: ClusterState): Readonly<Record<HeapState, number>> {
+  return state.counts;
+}
+
+/** How many jobs wait for a runner, by queue; a queue where none waits is not there. */
+export function queuedByQueue(state: ClusterState): ReadonlyMap<string, number> {
+  return state.queue.countsByQueue;
+}
+
+/** Jobs assigned to or running at a runner. */
+export function jobsOnRunner(state: ClusterState, runner: NodeId): ReadonlySet<JobId> {
+  return state.allocations.get(runner)?.jobs ?? NONE;
+}
+
+/** What no live attempt takes; below zero where a runner came back smaller. */
+export function freeOf(state: ClusterState, runner: NodeId): Resources {
+  return state.allocations.get(runner)?.free ?? ZERO;
+}
+
+/** When the leader has to propose `clock`; null: nothing will be due. */
+export function nextDue(state: ClusterState): Timestamp | null {
+  return state.due.first()?.at ?? null;
+}
+
+export function findToken(state: ClusterState, id: TokenId): TokenRecord | null {
+  return state.tokens.get(id) ?? null;
+}
+
+const NONE: ReadonlySet<JobId> = new Set();

@@ -1,0 +1,90 @@
+import type { Command, CommandResult } from './commands.ts';
+import type { ProposerRecord } from './records.ts';
+import type { ClusterState } from './state.ts';
+
+/**
+ * Proposals are applied at most once (the sessions of Ongaro's dissertation §6.3). A proposer that did not hear an
+ * answer proposes the same bytes again, and both may stand in the log, the second one long after the job of the first
+ * is final and has left the heap. So the state remembers for each origin which sequences it has seen: a few ranges,
+ * whatever the number of jobs, and without a clock.
+ */
+
+/** Gaps are proposals on their way or lost; more than this and the oldest are given up. */
+const MAX_RANGES = 256;
+const MAX_REFUSING = 256;
+
+const NOTHING: ProposerRecord = { floor: 0, applied: [], refusing: [], refusingFloor: 0, index: 0 };
+
+/** `forgotten`: it has no effect, and what its answer was or would be is not known. */
+export type Verdict = 'new' | 'repeated' | 'forgotten';
+
+export function judgeRepeat(record: ProposerRecord | undefined, sequence: number): Verdict {
+  if (record === undefined) return 'new';
+  if (sequence <= record.floor) return 'forgotten';
+  if (!isApplied(record.applied, sequence)) return 'new';
+  return sequence <= record.refusingFloor || record.refusing.includes(sequence) ? 'forgotten' : 'repeated';
+}
+
+/** @param outcome `refusing`: at least one command was */
+export function noteApplied(
+  record: ProposerRecord | undefined,
+  sequence: number,
+  outcome: 'taken' | 'refusing',
+  index: number,
+): ProposerRecord {
+  let { floor, refusingFloor } = record ?? NOTHING;
+  const applied = withSequence(record?.applied ?? NOTHING.applied, sequence);
+  if (applied.length > 2 * MAX_RANGES) floor = Math.max(floor, applied.splice(0, 2)[1] ?? 0);
+  let refusing = record?.refusing ?? NOTHING.refusing;
+  if (outcome === 'refusing') {
+    refusing = [...refusing, sequence].toSorted((a, b) => a - b);
+    if (refusing.length > MAX_REFUSING) refusingFloor = Math.max(refusingFloor, refusing[0] ?? 0);
+    refusing = refusing.filter((refused) => refused > refusingFloor && refused > floor);
+  }
+  return { floor, applied, refusing, refusingFloor, index };
+}
+
+/**
+ * What the first of two equal proposals answered: it was taken as a whole.
+ * @returns null when that is not known any more
+ */
+export function repeatedResults(state: ClusterState, commands: readonly Command[], by: string): CommandResult[] | null {
+  const results: CommandResult[] = [];
+  for (const command of commands) {
+    if (command.kind !== 'submit') results.push({ ok: true });
+    else if (command.idempotency === null) results.push({ ok: true, job: command.id });
+    else {
+      const known = state.idempotency.get(idempotencyKey(by, command.idempotency.key));
+      if (known === undefined) return null;
+      results.push(known.job === command.id ? { ok: true, job: known.job } : { ok: true, job: known.job, existed: true });
+    }
+  }
+  return results;
+}
+
+export function idempotencyKey(by: string, key: string): string {
+  return `${by}\0${key}`;
+}
+
+function isApplied(applied: readonly number[], sequence: number): boolean {
+  for (let i = applied.length - 2; i >= 0; i -= 2) {
+    const first = applied[i] ?? 0;
+    const last = applied[i + 1] ?? 0;
+    if (sequence > last) return false;
+    if (sequence >= first) return true;
+  }
+  return false;
+}
+
+function withSequence(applied: readonly number[], sequence: number): number[] {
+  const ranges = [...applied];
+  let at = ranges.length;
+  while (at > 0 && (ranges[at - 2] ?? 0) > sequence) at -= 2;
+  const joinsBefore = at > 0 && ranges[at - 1] === sequence - 1;
+  const joinsAfter = ranges[at] === sequence + 1;
+  if (joinsBefore && joinsAfter) ranges.splice(at - 1, 2);
+  else if (joinsBefore) ranges[at - 1] = sequence;
+  else if (joinsAfter) ranges[at] = sequence;
+  else ranges.splice(at, 0, sequence, sequence);
+  return ranges;
+}

@@ -1,0 +1,181 @@
+import { SCOPES } from '../auth.ts';
+import { isJobId } from '../ids.ts';
+import { FINAL_STATES, type Outcome } from '../jobs/job.ts';
+import type { JobPlan } from '../jobs/plan.ts';
+import { LIMITS } from '../limits.ts';
+import type { Command, CommandKind, Proposal } from './commands.ts';
+
+/**
+ * What a log entry must look like for apply to be total. The edge has checked all of it before; but the bytes come from
+ * disks and other members, and every replica must find the same in them.
+ */
+type Check = (value: unknown) => boolean;
+type Fields = Readonly<Record<string, unknown>>;
+
+/** The last moment that a Date can tell. */
+const MAX_TIMESTAMP = 8.64e15;
+const MAX_ID_LENGTH = 128;
+const MAX_ADDRESSES = 64;
+
+const OUTCOMES: ReadonlySet<unknown> = new Set<Outcome>(['succeeded', 'failed', 'timedOut', 'cancelled', 'lost']);
+const FINAL: ReadonlySet<unknown> = new Set(FINAL_STATES);
+const KNOWN_SCOPES: ReadonlySet<unknown> = new Set(SCOPES);
+
+const isTime: Check = (value) => typeof value === 'number' && value >= 0 && value <= MAX_TIMESTAMP;
+const isCount: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
+const isPositive: Check = (value) => Number.isSafeInteger(value) && (value as number) > 0;
+const isId: Check = (value) => isText(value, MAX_ID_LENGTH) && value !== '';
+const isName: Check = (value) => isText(value, LIMITS.nameLength);
+const isNewJobId: Check = (value) => typeof value === 'string' && isJobId(value);
+const isLabels: Check = (value) => isRecordOf(value, (text) => typeof text === 'string');
+const isScopes: Check = (value) => isListOf(value, SCOPES.length, (scope) => KNOWN_SCOPES.has(scope));
+const isAddresses: Check = (value) => isListOf(value, MAX_ADDRESSES, isName);
+const isPlacement = shape({ runner: isId, incarnation: isId });
+const isIdempotency = shape({ key: (key) => isText(key, LIMITS.idempotencyKeyLength), bodyHash: isId });
+const isUsage = shape({ cpuUserMs: isAmount, cpuSystemMs: isAmount, maxRssBytes: isAmount });
+const isEnd = shape({
+  outcome: oneOf(OUTCOMES),
+  exitCode: orNull(Number.isSafeInteger),
+  signal: orNull(isString),
+  reason: orNull(isString),
+  usage: orNull(isUsage),
+});
+const isResources = shape({
+  cpuMilli: isCount,
+  memoryBytes: isCount,
+  gpu: isCount,
+  diskBytes: isCount,
+  custom: (custom) => isRecordOf(custom, isCount),
+});
+
+const isAttemptPlace = shape({
+  attempt: isPositive,
+  runner: isId,
+  incarnation: isId,
+  assignedAt: isTime,
+  startedAt: orNull(isTime),
+  endedAt: isTime,
+});
+const isPast: Check = (value) =>
+  isListOf(value, LIMITS.attempts, (attempt) => isAttemptPlace(attempt) && isEnd(attempt)) &&
+  (value as readonly { readonly attempt: number }[]).every(({ attempt }, i) => attempt === i + 1);
+const isFinalJob = shape({
+  id: isNewJobId,
+  spec: isObject,
+  submittedBy: isString,
+  submittedAt: isTime,
+  sequence: isCount,
+  past: isPast,
+  revivals: (revivals) => revivals === undefined || isCount(revivals),
+  index: isCount,
+  state: oneOf(FINAL),
+  finalAt: isTime,
+});
+
+const SHAPES: Readonly<Record<CommandKind, Check>> = {
+  submit: shape({ id: isNewJobId, spec: isObject, placement: orNull(isPlacement), idempotency: orNull(isIdempotency) }),
+  assign: shape({ job: isId, attempt: isPositive, placement: isPlacement }),
+  started: shape({ job: isId, attempt: isPositive, incarnation: isId, at: isTime }),
+  ended: shape({
+    job: isId,
+    attempt: isPositive,
+    incarnation: isId,
+    startedAt: orNull(isTime),
+    endedAt: isTime,
+    end: isEnd,
+  }),
+  cancel: shape({ job: isId, mode: oneOf(new Set(['any', 'queued'])) }),
+  retry: shape({ job: isId, record: isFinalJob }),
+  registerRunner: shape({ runner: isId, incarnation: isId, total: isResources, labels: isLabels }),
+  loseRunner: shape({ runner: isId, incarnation: isId }),
+  drainRunner: shape({ runner: isId, mode: oneOf(new Set(['drain', 'undrain'])) }),
+  clock: () => true,
+  announceNode: shape({ node: isId, addresses: isAddresses, http: orNull(isName), version: isName }),
+  forgetNode: shape({ node: isId }),
+  createToken: shape({ id: isId, name: isName, hash: isId, scopes: isScopes, expiresAt: orNull(isTime) }),
+  revokeToken: shape({ id: isId }),
+  createJoinToken: shape({ id: isId, hash: isId, uses: isPositive, expiresAt: isTime }),
+  useJoinToken: shape({ id: isId, hash: isId, node: isId, addresses: isAddresses, version: isName }),
+  createCluster: shape({ clusterId: isId, auth: oneOf(new Set(['required', 'loopbackOpen'])) }),
+};
+
+const isPrincipal = shape({
+  id: isString,
+  token: orNull(isId),
+  kind: oneOf(new Set(['token', 'system', 'local'])),
+});
+const isProposalShape = shape({ principal: isPrincipal, origin: isId, sequence: isPositive, commands: Array.isArray });
+
+/** The envelope only: each command is checked by itself, and refused by itself. */
+export function isProposal(value: unknown): value is Proposal {
+  return isProposalShape(value);
+}
+
+export function isCommand(value: unknown): value is Command {
+  if (!isObject(value)) return false;
+  const { kind } = value as Fields;
+  return typeof kind === 'string' && Object.hasOwn(SHAPES, kind) && SHAPES[kind as CommandKind](value);
+}
+
+/** Whether the numbers of a plan are such that sums, keys and times made of them stay whole and in range. */
+export function isSoundPlan(plan: JobPlan): boolean {
+  const { priority, retry, timeoutMs, queueTimeoutMs, notBefore } = plan;
+  return (
+    isCount(priority) &&
+    priority <= LIMITS.priorityMax &&
+    isName(plan.project) &&
+    isName(plan.queue) &&
+    isResources(plan.demand) &&
+    [timeoutMs, queueTimeoutMs, notBefore].every(orNull(isTime)) &&
+    isCount(retry.max) &&
+    isCount(retry.lostMax) &&
+    isListOf(retry.on, OUTCOMES.size, oneOf(OUTCOMES)) &&
+    (retry.exitCodes === null || Array.isArray(retry.exitCodes)) &&
+    [retry.backoff.initialMs, retry.backoff.factor, retry.backoff.maxMs].every(isTime)
+  );
+}
+
+export function isTimestamp(value: unknown): value is number {
+  return isTime(value);
+}
+
+function shape(checks: Readonly<Record<string, Check>>): Check {
+  const fields = Object.entries(checks);
+  return (value) => {
+    if (!isObject(value)) return false;
+    for (const [name, check] of fields) if (!check((value as Fields)[name])) return false;
+    return true;
+  };
+}
+
+function orNull(check: Check): Check {
+  return (value) => value === null || check(value);
+}
+
+function oneOf(values: ReadonlySet<unknown>): Check {
+  return (value) => values.has(value);
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isString(value: unknown): boolean {
+  return typeof value === 'string';
+}
+
+function isText(value: unknown, maxLength: number): boolean {
+  return typeof value === 'string' && value.length <= maxLength;
+}
+
+function isAmount(value: unknown): boolean {
+  return typeof value === 'number' && Number.isFinite(value);
+}
+
+function isListOf(value: unknown, maxLength: number, check: Check): boolean {
+  return Array.isArray(value) && value.length <= maxLength && value.every(check);
+}
+
+function isRecordOf(value: unknown, check: Check): boolean {
+  return isObject(value) && Object.values(value as Fields).every(check);
+}

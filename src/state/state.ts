@@ -1,0 +1,194 @@
+import { assert, unreachable } from '../errors.ts';
+import type { JobId, NodeId, TokenId } from '../ids.ts';
+import { isFinal, type LiveJob, type UnfinishedJob } from '../jobs/job.ts';
+import { add, type Resources, subtract } from '../resources/resources.ts';
+import { JobQueue } from '../scheduling/queue-order.ts';
+import { DueTimes } from './due-times.ts';
+import type {
+  ClusterRecord,
+  IdempotencyRecord,
+  JoinTokenRecord,
+  NodeRecord,
+  ProposerRecord,
+  RevivedRecord,
+  RunnerRecord,
+  StateRecord,
+  TokenRecord,
+} from './records.ts';
+
+export type HeapState = 'waiting' | 'queued' | 'assigned' | 'running';
+
+/** How long an expired token is kept, so that its holder hears why it is refused. */
+export const EXPIRED_TOKEN_KEPT_MS = 24 * 60 * 60 * 1000;
+
+/** What one runner holds; derived from the jobs. */
+export interface Allocation {
+  record: RunnerRecord;
+  /** Total less what its live attempts take; below zero where it came back smaller. */
+  free: Resources;
+  readonly jobs: Set<JobId>;
+}
+
+/**
+ * The replicated state in the heap: the records that matter while jobs live, and what is derived from them. Changed by
+ * apply only; final jobs leave it with the entry that ended them.
+ */
+export class ClusterState {
+  cluster: ClusterRecord | null = null;
+  readonly jobs = new Map<JobId, UnfinishedJob>();
+  readonly runners = new Map<NodeId, RunnerRecord>();
+  readonly nodes = new Map<NodeId, NodeRecord>();
+  readonly tokens = new Map<TokenId, TokenRecord>();
+  readonly joinTokens = new Map<TokenId, JoinTokenRecord>();
+  readonly idempotency = new Map<string, IdempotencyRecord>();
+  /** The least recently used first. */
+  readonly proposers = new Map<string, ProposerRecord>();
+  /** The oldest first. */
+  readonly revived = new Map<string, RevivedRecord>();
+
+  readonly allocations = new Map<NodeId, Allocation>();
+  /** The same, to draw from by chance. */
+  readonly allocationList: Allocation[] = [];
+  readonly queue = new JobQueue();
+  readonly due = new DueTimes();
+  readonly counts: Record<HeapState, number> = { waiting: 0, queued: 0, assigned: 0, running: 0 };
+}
+
+/** Takes one record of the state's database. They may come in any order; `finishLoading` must follow. */
+export function loadRecord(state: ClusterState, record: StateRecord): void {
+  if (record.value === null) return;
+  switch (record.table) {
+    case 'cluster':
+      state.cluster = record.value;
+      break;
+    case 'job':
+      if (!isFinal(record.value)) state.jobs.set(record.value.id, record.value);
+      break;
+    case 'runner':
+      state.runners.set(record.value.id, record.value);
+      break;
+    case 'node':
+      state.nodes.set(record.value.id, record.value);
+      break;
+    case 'token':
+      state.tokens.set(record.value.id, record.value);
+      break;
+    case 'joinToken':
+      state.joinTokens.set(record.value.id, record.value);
+      break;
+    case 'idempotency':
+      state.idempotency.set(record.key, record.value);
+      break;
+    case 'proposer':
+      state.proposers.set(record.key, record.value);
+      break;
+    case 'revived':
+      state.revived.set(record.key, record.value);
+      break;
+    default:
+      unreachable(record);
+  }
+}
+
+/** Derives everything that is not recorded. */
+export function finishLoading(state: ClusterState): void {
+  sortByIndex(state.proposers);
+  sortByIndex(state.revived);
+  for (const record of state.runners.values()) allocate(state, record);
+  for (const job of state.jobs.values()) enterJob(state, job);
+  for (const [key, record] of state.idempotency) state.due.set({ kind: 'idempotency', key, at: record.expiresAt });
+  for (const token of state.tokens.values()) {
+    if (token.expiresAt !== null) state.due.set({ kind: 'token', key: token.id, at: token.expiresAt + EXPIRED_TOKEN_KEPT_MS });
+  }
+  for (const token of state.joinTokens.values()) {
+    state.due.set({ kind: 'joinToken', key: token.id, at: token.expiresAt + EXPIRED_TOKEN_KEPT_MS });
+  }
+}
+
+/** Puts a runner's record in the place of the one before; what runs there stays. */
+export function allocate(state: ClusterState, record: RunnerRecord): void {
+  const known = state.allocations.get(record.id);
+  if (known === undefined) {
+    const allocation: Allocation = { record, free: record.total, jobs: new Set() };
+    state.allocations.set(record.id, allocation);
+    state.allocationList.push(allocation);
+    return;
+  }
+  if (known.record.total !== record.total) known.free = subtract(record.total, subtract(known.record.total, known.free));
+  known.record = record;
+}
+
+/** The runner is gone for good, and nothing runs there. */
+export function deallocate(state: ClusterState, id: NodeId): void {
+  const allocation = state.allocations.get(id);
+  assert(allocation === undefined || allocation.jobs.size === 0, 'a runner that is removed holds nothing');
+  state.allocations.delete(id);
+  if (allocation !== undefined) state.allocationList.splice(state.allocationList.indexOf(allocation), 1);
+}
+
+/** Counts a job that is in the heap from now on. */
+export function enterJob(state: ClusterState, job: UnfinishedJob): void {
+  state.counts[job.state] += 1;
+  switch (job.state) {
+    case 'waiting':
+      state.due.set({ kind: 'job', key: job.id, at: job.until });
+      break;
+    case 'queued':
+      state.queue.add(job);
+      if (job.plan.queueTimeoutMs !== null) {
+        state.due.set({ kind: 'job', key: job.id, at: job.queuedAt + job.plan.queueTimeoutMs });
+      }
+      break;
+    case 'assigned':
+    case 'running':
+      reserve(state, job);
+      break;
+    default:
+      unreachable(job);
+  }
+}
+
+/** The reverse of `enterJob`. */
+export function leaveJob(state: ClusterState, job: UnfinishedJob): void {
+  state.counts[job.state] -= 1;
+  switch (job.state) {
+    case 'waiting':
+      state.due.delete('job', job.id);
+      break;
+    case 'queued':
+      state.queue.remove(job);
+      if (job.plan.queueTimeoutMs !== null) state.due.delete('job', job.id);
+      break;
+    case 'assigned':
+    case 'running':
+      release(state, job);
+      break;
+    default:
+      unreachable(job);
+  }
+}
+
+function reserve(state: ClusterState, job: LiveJob): void {
+  const allocation = allocationOf(state, job);
+  allocation.free = subtract(allocation.free, job.plan.demand);
+  allocation.jobs.add(job.id);
+}
+
+function release(state: ClusterState, job: LiveJob): void {
+  const allocation = allocationOf(state, job);
+  allocation.free = add(allocation.free, job.plan.demand);
+  allocation.jobs.delete(job.id);
+}
+
+function allocationOf(state: ClusterState, job: LiveJob): Allocation {
+  const allocation = state.allocations.get(job.current.runner);
+  assert(allocation !== undefined, 'a live attempt is on a known runner');
+  return allocation;
+}
+
+/** Records are kept in the order of use; those of one entry in the order of their keys. */
+function sortByIndex(records: Map<string, { readonly index: number }>): void {
+  const sorted = [...records].toSorted(([a, { index: i }], [b, { index: j }]) => i - j || (a < b ? -1 : 1));
+  records.clear();
+  for (const [key, record] of sorted) records.set(key, record as never);
+}
