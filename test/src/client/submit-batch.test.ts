@@ -1,0 +1,185 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { BatchLine } from '../../../src/api/views.ts';
+import { QuorateClient } from '../../../src/client/client.ts';
+import { ApiError, ProtocolError } from '../../../src/client/client-error.ts';
+import { answerProblem, FakeApi, type FakeHandler, refusedUrl } from '../../support/fake-api.ts';
+
+const open: FakeApi[] = [];
+
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((api) => api.close()));
+});
+
+async function fake(handler: FakeHandler): Promise<FakeApi> {
+  const api = await FakeApi.start(handler);
+  open.push(api);
+  return api;
+}
+
+/** Answers each job with the number in its command. */
+const takeAll: FakeHandler = ({ body }, response) => {
+  const jobs = body.split('\n').filter((line) => line !== '');
+  response.end(jobs.map((job) => `{"id":"${(JSON.parse(job) as { command: string[] }).command[0]}"}\n`).join(''));
+};
+
+async function* lines(count: number): AsyncGenerator<string, void> {
+  for (let job = 0; job < count; job += 1) yield JSON.stringify({ command: [String(job)] });
+}
+
+function clientOf(...urls: readonly string[]): QuorateClient {
+  return new QuorateClient({ urls, unreachableMs: 0 });
+}
+
+const idsOf = (answers: readonly BatchLine[]) => answers.map((line) => ('id' in line ? line.id : line.error.code));
+const numbers = (count: number) => Array.from({ length: count }, (_, job) => String(job));
+
+describe('a batch', () => {
+  it('of any length is answered in order, in requests of bounded size, one at a time', async () => {
+    let underWay = 0;
+    let most = 0;
+    const node = await fake(async (request, response) => {
+      underWay += 1;
+      most = Math.max(most, underWay);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      underWay -= 1;
+      await takeAll(request, response);
+    });
+    const answers = await Array.fromAsync(clientOf(node.url).submitBatchLines(lines(20_000)));
+    expect(idsOf(answers)).toEqual(numbers(20_000));
+    expect(most).toBe(1);
+    expect(Math.max(...node.requests.map(({ body }) => body.split('\n').length))).toBeLessThanOrEqual(8192 + 1);
+  });
+
+  it('sends what a slow source gave without waiting for more', async () => {
+    const node = await fake(takeAll);
+    const more = Promise.withResolvers<void>();
+    async function* slow(): AsyncGenerator<string, void> {
+      yield '{"command":["a"]}';
+      await more.promise;
+      yield '{"command":["b"]}';
+    }
+    const answers = clientOf(node.url).submitBatchLines(slow());
+    expect((await answers.next()).value).toEqual({ id: 'a' });
+    more.resolve();
+    expect((await answers.next()).value).toEqual({ id: 'b' });
+    expect((await answers.next()).done).toBe(true);
+  });
+
+  it('tells the refusal of a line in its place', async () => {
+    const error = { type: 'x', title: 'x', status: 400, code: 'invalidRequest', detail: 'no' };
+    const node = await fake(({ body }, response) => {
+      const jobs = body.trim().split('\n');
+      response.end(jobs.map((job) => `${JSON.stringify(job.includes('"1"') ? { error } : { id: job })}\n`).join(''));
+    });
+    const answers = await Array.fromAsync(clientOf(node.url).submitBatchLines(lines(3)));
+    expect(answers.map((line) => 'error' in line)).toEqual([false, true, false]);
+    expect(answers[1]).toEqual({ error });
+  });
+
+  it('takes a spec that was written over several lines for one job', async () => {
+    const node = await fake(takeAll);
+    async function* pretty(): AsyncGenerator<string, void> {
+      yield JSON.stringify({ command: ['a'] }, null, 2);
+    }
+    expect(await Array.fromAsync(clientOf(node.url).submitBatchLines(pretty()))).toEqual([{ id: 'a' }]);
+  });
+
+  it('refuses to go on with a node that answers more lines than it got', async () => {
+    const node = await fake((_request, response) => response.end('{"id":"a"}\n{"id":"b"}\n'));
+    async function* one(): AsyncGenerator<string, void> {
+      yield '{"command":["a"]}';
+    }
+    await expect(Array.fromAsync(clientOf(node.url).submitBatchLines(one()))).rejects.toThrow(ProtocolError);
+  });
+
+  it('answers what the lost connection left open as unknown, and goes on with the rest', async () => {
+    const piled = Promise.withResolvers<void>();
+    const broken = Promise.withResolvers<void>();
+    let asked = 0;
+    const node = await fake(async (request, response) => {
+      asked += 1;
+      if (asked === 1) await piled.promise;
+      if (asked !== 2) return takeAll(request, response);
+      response.write('{"id":"1"}\n', () => {
+        response.destroy();
+        broken.resolve();
+      });
+    });
+    async function* source(): AsyncGenerator<string, void> {
+      for await (const line of lines(4)) yield line;
+      piled.resolve();
+      await broken.promise;
+      yield '{"command":["last"]}';
+    }
+    const answers = await Array.fromAsync(clientOf(node.url).submitBatchLines(source()));
+    expect(idsOf(answers)).toEqual(['0', '1', 'outcomeUnknown', 'outcomeUnknown', 'last']);
+    const sent = node.requests.flatMap(({ body }) => body.trim().split('\n'));
+    expect(new Set(sent).size).toBe(sent.length);
+  });
+
+  it('never sends a line again whose answer was lost', async () => {
+    const dying = await fake((_request, response) => response.destroy());
+    const other = await fake(takeAll);
+    async function* one(): AsyncGenerator<string, void> {
+      yield '{"command":["0"]}';
+    }
+    const answers = await Array.fromAsync(clientOf(dying.url, other.url).submitBatchLines(one()));
+    expect(idsOf(answers)).toEqual(['outcomeUnknown']);
+    expect(other.requests).toHaveLength(0);
+  });
+
+  it('goes to the next node when nobody listens at the first', async () => {
+    const node = await fake(takeAll);
+    const answers = await Array.fromAsync(clientOf(await refusedUrl(), node.url).submitBatchLines(lines(3)));
+    expect(idsOf(answers)).toEqual(numbers(3));
+  });
+
+  it('throws the refusal of a whole request', async () => {
+    const node = await fake((_request, response) => answerProblem(response, 401, 'unauthenticated'));
+    const answers = clientOf(node.url).submitBatchLines(lines(3));
+    await expect(Array.fromAsync(answers)).rejects.toThrow(ApiError);
+  });
+
+  it('gives the answers that came before its source failed', async () => {
+    const node = await fake(takeAll);
+    async function* failing(): AsyncGenerator<string, void> {
+      yield* lines(2);
+      throw new Error('the disk broke');
+    }
+    const answers: BatchLine[] = [];
+    await expect(async () => {
+      for await (const line of clientOf(node.url).submitBatchLines(failing())) answers.push(line);
+    }).rejects.toThrow('the disk broke');
+    expect(idsOf(answers)).toEqual(numbers(2));
+  });
+
+  it('reads no further ahead than one request while a node is slow', async () => {
+    const release = Promise.withResolvers<void>();
+    const node = await fake(async (request, response) => {
+      await release.promise;
+      await takeAll(request, response);
+    });
+    let read = 0;
+    async function* counted(): AsyncGenerator<string, void> {
+      for await (const line of lines(50_000)) {
+        read += 1;
+        yield line;
+      }
+    }
+    const answers = clientOf(node.url).submitBatchLines(counted());
+    const first = answers.next();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(read).toBeLessThanOrEqual(2 * 8192 + 2);
+    release.resolve();
+    await first;
+    await answers.return();
+  });
+
+  it('skips lines without content', async () => {
+    const node = await fake(takeAll);
+    async function* gaps(): AsyncGenerator<string, void> {
+      yield* ['', '{"command":["a"]}', '  ', '{"command":["b"]}', ''];
+    }
+    expect(idsOf(await Array.fromAsync(clientOf(node.url).submitBatchLines(gaps())))).toEqual(['a', 'b']);
+  });
+});
