@@ -4,7 +4,7 @@ import type { JobView, Page } from '../../src/api/views.ts';
 import type { Identity } from '../../src/auth.ts';
 import { Rejection } from '../../src/errors.ts';
 import type { JobId } from '../../src/ids.ts';
-import type { FinalJob, Job } from '../../src/jobs/job.ts';
+import { isFinal } from '../../src/jobs/job.ts';
 import { planOf } from '../../src/jobs/plan.ts';
 import { placeOne } from '../../src/scheduling/place.ts';
 import type { Command, CommandResult, Placement } from '../../src/state/commands.ts';
@@ -94,10 +94,6 @@ export class JobService {
   #place(item: SubmitItem): Placement | null {
     return placeOne(this.#replica.state, planOf(item.spec), Math.random);
   }
-}
-
-export function isFinal(job: Job): job is FinalJob {
-  return 'finalAt' in job;
 }
 
 function submitResult(result: CommandResult, id: JobId): SubmitResult {

@@ -1,13 +1,12 @@
 import type { LogEvent } from '../../src/api/views.ts';
 import { Fault, Rejection } from '../../src/errors.ts';
 import type { JobId, NodeId } from '../../src/ids.ts';
-import type { EndedAttempt, Job, LiveAttempt } from '../../src/jobs/job.ts';
+import { type EndedAttempt, isFinal, type Job, type LiveAttempt } from '../../src/jobs/job.ts';
 import type { LogQuery } from '../core.ts';
 import { decodeLogEvent, encodeOpen } from '../open-messages.ts';
 import type { PeerNetwork } from '../p2p/network.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { LogReader } from '../runner/ports.ts';
-import { isFinal } from './job-service.ts';
 import type { JobStore } from './job-store.ts';
 import type { JobWatch } from './job-watch.ts';
 
