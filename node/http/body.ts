@@ -5,7 +5,7 @@ import { HttpError } from './problem.ts';
 import type { BodyRule } from './route.ts';
 
 /** A client that sends nothing of its body for this long is given up. */
-export const BODY_IDLE_MS = 60_000;
+const BODY_IDLE_MS = 60_000;
 /** A body that is read whole has to be there by then, however it trickles. */
 const BODY_TOTAL_MS = 60_000;
 
