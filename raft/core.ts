@@ -214,6 +214,11 @@ export class Core {
     if (index > this.log.baseIndex) this.log.compact(index);
   }
 
+  /** The report may cross the completion that it missed; then nothing is stalled any more. */
+  diskStalled(): void {
+    if (this.durability.persistedSeq < this.durability.issuedSeq) this.disk = 'stalled';
+  }
+
   persisted(seq: number): void {
     this.durability.persisted(seq);
     this.disk = 'working';

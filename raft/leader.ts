@@ -84,7 +84,7 @@ export function transfer(core: Core, lead: Leadership, to: NodeId): void {
 export function giveWay(core: Core, lead: Leadership): void {
   const { voters, outgoing } = core.log.configuration;
   const others = [...voters, ...outgoing].filter((voter) => voter !== core.id);
-  if (others.length > 0) stepDown(core, lead);
+  if (core.disk === 'stalled' && others.length > 0) stepDown(core, lead);
 }
 
 /** Everything that was committed an election timeout ago is there (after dissertation §4.2.1). */

@@ -198,7 +198,7 @@ export class Raft {
         core.compact(input.index);
         return;
       case 'diskStalled':
-        core.disk = 'stalled';
+        core.diskStalled();
         if (core.state.role === 'leader') giveWay(core, core.state.lead);
         return;
       case 'propose':

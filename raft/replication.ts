@@ -100,17 +100,24 @@ export function isRecentlyActive(core: Core, progress: Progress): boolean {
 }
 
 function sendAppends(core: Core, peer: NodeId, progress: Progress): 'something' | 'nothing' {
-  let sent: 'something' | 'nothing' = 'nothing';
+  let sent: 'something' | 'nothing' = progress.takeLossCheck() ? checkForLoss(core, peer, progress) : 'nothing';
   while (progress.canSend(core.options)) {
-    const isProbe = progress.state === 'probe';
-    if (!isProbe && progress.nextIndex > core.log.lastIndex) break;
-    if (sendAppend(core, peer, progress) === 'needsSnapshot') return 'nothing';
+    if (progress.state === 'replicate' && progress.nextIndex > core.log.lastIndex) break;
+    if (sendAppend(core, peer, progress) === 'needsSnapshot') break;
     sent = 'something';
   }
-  if (sent === 'nothing' && progress.takeLossCheck()) {
-    if (sendEmptyAppend(core, peer, progress) === 'sent') return 'something';
-  }
   return sent;
+}
+
+/** An empty append is refused if what went before it was lost, and acknowledged if only the acks were. */
+function checkForLoss(core: Core, peer: NodeId, progress: Progress): 'something' | 'nothing' {
+  const prevLogTerm = core.log.termAt(progress.nextIndex - 1);
+  if (prevLogTerm === null) {
+    progress.probeFrom(progress.matchIndex + 1);
+    return 'nothing';
+  }
+  pushAppend(core, peer, progress, { prevLogTerm, entries: [] });
+  return 'something';
 }
 
 function sendAppend(core: Core, peer: NodeId, progress: Progress): 'sent' | 'needsSnapshot' {
@@ -124,13 +131,6 @@ function sendAppend(core: Core, peer: NodeId, progress: Progress): 'sent' | 'nee
   const bytes = entries.reduce((sum, entry) => sum + entryBytes(entry), 0);
   pushAppend(core, peer, progress, { prevLogTerm, entries });
   progress.sent(progress.nextIndex - 1 + entries.length, bytes);
-  return 'sent';
-}
-
-function sendEmptyAppend(core: Core, peer: NodeId, progress: Progress): 'sent' | 'needsSnapshot' {
-  const prevLogTerm = core.log.termAt(progress.nextIndex - 1);
-  if (prevLogTerm === null) return 'needsSnapshot';
-  pushAppend(core, peer, progress, { prevLogTerm, entries: [] });
   return 'sent';
 }
 

@@ -67,6 +67,8 @@ export class Cluster {
     this.inFlight.push(...effects.messages);
     this.invariants.check(member, effects);
     for (const { to } of effects.snapshots) this.#sendSnapshot(member, to);
+    const isOnDisk = effects.persist.every((request) => request.snapshot === null);
+    if (effects.restore !== null && isOnDisk) this.#restore(member);
     return effects;
   }
 

@@ -108,7 +108,6 @@ export class Member {
     this.memory = new LogCopy();
     this.memory.snapshot = this.durable.snapshot;
     this.memory.entries = [...this.durable.entries];
-    if (this.durableApplied < this.durable.baseIndex) this.durableApplied = this.durable.baseIndex;
     this.applied = this.durableApplied;
     this.raft = this.#boot();
   }
