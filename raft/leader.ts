@@ -31,7 +31,7 @@ export function settleLeader(core: Core, lead: Leadership): void {
   tellTransferTarget(core, lead);
   if (core.log.configurationIndex > core.commitIndex) return;
   followMembership(core, lead);
-  if (!core.log.configuration.voters.includes(core.id)) stepDown(core, lead);
+  if (!isVoter(core.log.configuration, core.id)) stepDown(core, lead);
 }
 
 export function tickLeader(core: Core, lead: Leadership): void {

@@ -193,6 +193,23 @@ describe('joint consensus (paper §6)', () => {
     expect(cluster.appliedBy('d')).toEqual(['x']);
   });
 
+  test('an old voter that is elected after the joint configuration was committed leads until it is left', () => {
+    const initial = configuration({ voters: ['a', 'd', 'e'], outgoing: ['a', 'b', 'c'] });
+    const cluster = new Cluster({ members: ['a', 'b', 'c', 'd', 'e'], initial });
+    const log: Entry[] = [{ kind: 'configuration', index: 1, term: 1, configuration: initial }];
+    for (const name of cluster.members.keys()) {
+      cluster.begin(name, {
+        hardState: { term: 1, vote: null, commit: 1 },
+        snapshot: null,
+        entries: name === 'b' ? [...log, { kind: 'noop', index: 2, term: 1 }] : log,
+        applied: 0,
+      });
+    }
+    cluster.elect('b');
+    expect(cluster.member('d').raft.configuration).toEqual(configuration({ voters: ['a', 'd', 'e'] }));
+    expect(['a', 'd', 'e']).toContain(cluster.leader?.id);
+  });
+
   test('a leader outside the new configuration steps down when it is left', () => {
     const cluster = new Cluster({ members: ['a', 'b', 'c'] });
     cluster.elect('a');
