@@ -74,6 +74,6 @@ describe('quorate dev', () => {
     await node.launch('dev', ['--http', '0.0.0.0:0', '--p2p', '127.0.0.1:0', '--grpc', '127.0.0.1:0']);
     const { code } = await node.ended();
     expect(code).not.toBe(0);
-    expect(node.logTail()).toMatch(/loopback/);
+    expect(node.logTail()).toMatch(/\(forbidden\)/);
   });
 });

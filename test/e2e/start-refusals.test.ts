@@ -34,7 +34,11 @@ describe('starting a node', () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-    await expectRefused(home.add(), ['--bootstrap', ...ANY_PORT, flag, address], new RegExp(`${address}|in use`));
+    await expectRefused(
+      home.add(),
+      ['--bootstrap', ...ANY_PORT, flag, address],
+      new RegExp(`${address} is in use .*\\(conflict\\)`),
+    );
     server.close();
     home.nodes.pop();
   });
@@ -44,7 +48,7 @@ describe('starting a node', () => {
     const node = other.node(0);
     const before = await node.api.cluster();
     await node.stop();
-    await expectRefused(node, ['--join', token], /cluster/i);
+    await expectRefused(node, ['--join', token], /\(wrongCluster\)/);
     await other.restart(node);
     expect((await node.api.cluster()).clusterId).toBe(before.clusterId);
   });
@@ -64,7 +68,7 @@ describe('starting a node', () => {
     const before = await readFile(format, 'utf8');
     const newer = JSON.stringify({ ...(JSON.parse(before) as object), version: 999 });
     await writeFile(format, newer);
-    await expectRefused(node, [], /version|newer/i);
+    await expectRefused(node, [], /\(wrongVersion\)/);
     expect(await readFile(format, 'utf8')).toBe(newer);
     await writeFile(format, before);
     await other.restart(node);
@@ -75,7 +79,7 @@ describe('starting a node', () => {
     const { pids } = await node.requireFile();
     const second = other.add();
     Object.defineProperty(second, 'dataDir', { value: node.dataDir });
-    await expectRefused(second, ANY_PORT, /in use|lock|running/i);
+    await expectRefused(second, ANY_PORT, /another node uses .*\(conflict\)/);
     expect((await node.requireFile()).pids.node).toBe(pids.node);
     expect((await node.api.readiness()).status).toBe(200);
     other.nodes.pop();

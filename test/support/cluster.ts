@@ -17,6 +17,7 @@ export class TestCluster {
   readonly folder: string;
   readonly #temp: TempFolder;
   readonly #flags: readonly string[];
+  #added = 0;
   readonly #onExit = () => this.#destroyAll();
 
   static async start(options: ClusterOptions): Promise<TestCluster> {
@@ -42,7 +43,8 @@ export class TestCluster {
 
   /** A node that is not started yet. */
   add(): NodeProcess {
-    const name = `node-${this.nodes.length + 1}`;
+    this.#added += 1;
+    const name = `node-${this.#added}`;
     const node = new NodeProcess({ name, folder: join(this.folder, name) });
     this.nodes.push(node);
     return node;
