@@ -32,7 +32,7 @@ export function decodeError(bytes: Uint8Array): Rejection | Fault {
   try {
     const { type, code, message, details } = wireSchema.parse(unpack(bytes));
     if (type === 'fault') return new Fault(code as FaultCode, message);
-    return new Rejection(code as RejectionCode, message, (details ?? {}) as RejectionDetails);
+    return new Rejection(code as RejectionCode, message, details ?? {});
   } catch {
     return new Fault('peerUnreachable', 'the peer answered with an error that cannot be read');
   }

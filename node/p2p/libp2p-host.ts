@@ -97,7 +97,7 @@ function connectionOptions(limits: NetworkLimits) {
     inboundStreamProtocolNegotiationTimeout: limits.streamOpenTimeoutMs,
     outboundStreamProtocolNegotiationTimeout: limits.streamOpenTimeoutMs,
     connectionCloseTimeout: limits.closeTimeoutMs,
-    addressSorter: () => 0,
+    addressSorter: () => 0 as const,
     // Members are redialled by their links, which know more than libp2p.
     reconnectRetries: 0,
   };

@@ -22,8 +22,12 @@ export const NETWORK_LIMITS = {
   /** `open()` streams under way to, and from, one peer. */
   openStreamsPerPeer: 512,
 
-  /** A stream's flow-control window: what may be under way unread. Must stay below `readBufferBytes`. */
-  streamWindowBytes: 1024 * 1024,
+  /**
+   * A stream's flow-control window: what may be under way unread. Must stay below `readBufferBytes`. All of it may come
+   * in one turn of the event loop, and consensus waits meanwhile: with 1 MiB a request beside one busy stream took
+   * four times as long.
+   */
+  streamWindowBytes: 256 * 1024,
   /** A stream that holds more unread bytes is reset by libp2p. */
   readBufferBytes: 4 * 1024 * 1024,
 

@@ -1,6 +1,5 @@
-import type { PeerId } from '@libp2p/interface';
+import type { Connection, PeerId } from '@libp2p/interface';
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
-import type { Connection } from '@libp2p/interface';
 import type { Logger } from 'pino';
 import { withPeer } from './addresses.ts';
 import { Backoff } from './backoff.ts';

@@ -91,6 +91,7 @@ describe('a node that holds the key and is no member', () => {
     member.handle('dispatch', async (_from, body) => body);
     member.handleOpen(async function* () {
       reached.push('open');
+      yield bytes('x');
     });
     const connection = await dial(await startIntruder(), member);
     const outcome = await connection.newStream(protocol).then(

@@ -122,7 +122,7 @@ describe('a stream of its own', () => {
     await Promise.all(readers.map((reader) => reader.next()));
     await pause(200);
     expect(text(await first.request(second.self, 'control', bytes('hello'), { timeoutMs: 10_000 }))).toBe('hello');
-    await Promise.all(readers.map((reader) => reader.return?.()));
+    await Promise.all(readers.map(async (reader) => await reader.return?.()));
   });
 
   test('travels on a TCP connection of its own, which is closed when it was idle for a while', async () => {
@@ -178,6 +178,7 @@ describe('a stream of its own', () => {
     let handled = 0;
     second.handleOpen(async function* () {
       handled += 1;
+      yield bytes('x');
     });
     expect(
       await failureOf(collect(first.open(second.self, bytes('x'), AbortSignal.abort(new Error('before'))))),
