@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { Rejection, unreachable } from '../../src/errors.ts';
 import type { Incarnation } from '../../src/ids.ts';
@@ -17,6 +17,7 @@ import { scheduleMeta } from './meta-file.ts';
 import { markForgotten, writeOutcome } from './outcome-file.ts';
 import type { Ending } from './outcome-file.ts';
 import { limitOutput } from './output-limit.ts';
+import type { OutputStream } from './output-limit.ts';
 import type { Assignment, AttemptKey } from './ports.ts';
 import type { RecoveredEnding } from './recover.ts';
 import type { Remover } from './remover.ts';
@@ -50,6 +51,8 @@ type Held =
       readonly key: AttemptKey;
       readonly layout: AttemptLayout;
       readonly process: JobProcess;
+      /** Outputs that were cut while it ran. */
+      readonly cut: Set<OutputStream>;
     }
   | {
       readonly state: 'ended';
@@ -129,7 +132,7 @@ export class Attempts {
   }
 
   stopAll(cause: EndCause, graceMs: number): void {
-    for (const held of [...this.#held.values()]) {
+    for (const held of this.#held.values()) {
       if (held.state === 'running') held.process.end(cause, graceMs);
     }
   }
@@ -152,7 +155,7 @@ export class Attempts {
   /** Cuts outputs that grew past the limit and stores outcomes that the disk refused; called a few times a second. */
   tend(): void {
     for (const [name, held] of this.#held) {
-      if (held.state === 'running') this.#limitOutput(held.layout);
+      if (held.state === 'running') for (const stream of this.#limitOutput(held.layout).cut) held.cut.add(stream);
       if (held.state === 'ended' && !held.stored) {
         this.#held.set(name, { ...held, stored: this.#store(held.layout, held.ending) });
       }
@@ -187,7 +190,7 @@ export class Attempts {
   }
 
   #started(key: AttemptKey, layout: AttemptLayout, process: JobProcess, pid: number): void {
-    const held: Held = { state: 'running', key, layout, process };
+    const held: Held = { state: 'running', key, layout, process, cut: new Set() };
     this.#live += 1;
     this.#held.set(attemptName(key), held);
     this.#tell(held);
@@ -212,7 +215,9 @@ export class Attempts {
 
   #end(key: AttemptKey, layout: AttemptLayout, startedAt: Timestamp | null, end: AttemptEnd): void {
     const { bytes, cut } = this.#limitOutput(layout);
-    const told = cut.length === 0 ? end : { ...end, reason: withCut(end.reason, cut, this.#options.logBytes) };
+    const before = this.#held.get(attemptName(key));
+    const cuts = new Set([...(before?.state === 'running' ? before.cut : []), ...cut]);
+    const told = cuts.size === 0 ? end : { ...end, reason: withCut(end.reason, [...cuts], this.#options.logBytes) };
     const ending = { startedAt, endedAt: Date.now(), end: told, incarnation: this.#options.incarnation };
     const stored = this.#store(layout, ending);
     const held: Held = { state: 'ended', key, layout, ending, bytes, stored };
@@ -272,10 +277,22 @@ export class Attempts {
     }
   }
 
+  /**
+   * What is empty stays and goes with the rest later: removing is the dearest call of all, and file systems take long
+   * to give out again what was removed a moment ago.
+   */
   #removeWork(layout: AttemptLayout): void {
     const { remover } = this.#dependencies;
-    for (const path of [layout.work, layout.outputs, layout.tmp]) remover.remove(path);
-    for (const path of [layout.stdin, layout.meta]) if (existsSync(path)) remover.remove(path);
+    for (const path of [layout.work, layout.outputs, layout.tmp]) if (!isEmptyFolder(path)) remover.remove(path);
+    for (const path of [layout.stdin, layout.meta]) rmSync(path, { force: true });
+  }
+}
+
+function isEmptyFolder(path: string): boolean {
+  try {
+    return readdirSync(path).length === 0;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT';
   }
 }
 
@@ -290,7 +307,7 @@ function endOf(exit: ProcessExit, cause: EndCause | null): AttemptEnd {
 }
 
 function withCut(reason: string | null, cut: readonly string[], limit: number): string {
-  const told = `${cut.join(' and ')} was cut at ${limit} bytes`;
+  const told = `${cut.join(' and ')} cut at ${limit} bytes`;
   return reason === null ? told : `${reason}; ${told}`;
 }
 

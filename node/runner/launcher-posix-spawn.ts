@@ -61,7 +61,7 @@ export async function createPosixSpawnLauncher(): Promise<Launcher> {
 
   /** A dead child of somebody else hides those behind it until its owner reaps it. */
   function sweepOneByOne(): void {
-    for (const pid of [...live.keys()]) {
+    for (const pid of live.keys()) {
       if (peek(P_PID, pid) !== 0) finish(pid);
     }
   }

@@ -1,6 +1,8 @@
 import { statSync, truncateSync } from 'node:fs';
 import type { AttemptLayout } from './layout.ts';
 
+export type OutputStream = 'stdout' | 'stderr';
+
 /**
  * Jobs write straight into their files, so that they live on whatever happens to the runner; nothing stands between
  * that could drop bytes. So the files are looked at now and then, and at the end, and cut back to the limit. Both are
@@ -9,11 +11,11 @@ import type { AttemptLayout } from './layout.ts';
  */
 export interface OutputSizes {
   readonly bytes: number;
-  readonly cut: readonly ('stdout' | 'stderr')[];
+  readonly cut: readonly OutputStream[];
 }
 
 export function limitOutput(layout: AttemptLayout, limitBytes: number): OutputSizes {
-  const cut: ('stdout' | 'stderr')[] = [];
+  const cut: OutputStream[] = [];
   let bytes = 0;
   for (const stream of ['stdout', 'stderr'] as const) {
     const size = statSync(layout[stream], { throwIfNoEntry: false })?.size ?? 0;

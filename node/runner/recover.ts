@@ -1,5 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { attemptLayout, parseAttemptName } from './layout.ts';
 import type { AttemptLayout } from './layout.ts';
@@ -42,13 +41,12 @@ export function recover(dependencies: RecoverDependencies, { folder }: { readonl
 
 /** One that is forgotten, or was cut short and so counts as lost by the change of the incarnation. */
 function settle({ remover }: RecoverDependencies, layout: AttemptLayout, name: string): KeptAttempt {
-  const entries = readdirSync(layout.root);
-  if (!entries.includes('forgotten')) markForgotten(layout);
-  for (const entry of entries) {
-    if (!['stdout', 'stderr', 'forgotten', 'outcome'].includes(entry)) remover.remove(join(layout.root, entry));
+  if (!existsSync(layout.forgotten)) {
+    markForgotten(layout);
+    for (const path of [layout.work, layout.outputs, layout.tmp]) remover.remove(path);
+    for (const path of [layout.stdin, layout.meta]) rmSync(path, { force: true });
   }
-  const endedAt = statSync(layout.forgotten).mtimeMs;
-  return { name, endedAt, bytes: outputBytes(layout) };
+  return { name, endedAt: statSync(layout.forgotten).mtimeMs, bytes: outputBytes(layout) };
 }
 
 function outputBytes(layout: AttemptLayout): number {

@@ -9,7 +9,6 @@ const BACKLOG_MAX = 10_000;
 /** Removes folders of jobs in the background, one at a time. What fails is logged and found again at the next start. */
 export interface Remover {
   remove(path: string): void;
-  whenIdle(): Promise<void>;
 }
 
 export function createRemover({ logger }: { readonly logger: Logger }): Remover {
@@ -36,9 +35,6 @@ export function createRemover({ logger }: { readonly logger: Logger }): Remover 
       }
       backlog.push(path);
       working ??= work();
-    },
-    async whenIdle() {
-      await working;
     },
   };
 }
