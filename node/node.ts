@@ -34,6 +34,7 @@ import { createLogReader } from './runner/log-reader.ts';
 import type { LogReader } from './runner/ports.ts';
 import { createRunnerSupervisor } from './runner/supervisor.ts';
 import { CapacityView } from './service/capacity.ts';
+import { ClusterBlobs } from './service/cluster-blobs.ts';
 import { ClusterService } from './service/cluster-service.ts';
 import { JobService } from './service/job-service.ts';
 import { JobStore } from './service/job-store.ts';
@@ -239,7 +240,7 @@ async function serveHttp(
 ): Promise<string> {
   const { config, registry, logger } = base;
   const server = await createHttpServer(
-    { core: services.core, blobs: services.blobs, metrics: registry, logger },
+    { core: services.core, blobs: new ClusterBlobs(services.blobs, base.network), metrics: registry, logger },
     { address: config.http, allowedHosts: config.allowedHosts, auth: authOf(base, replica), version: VERSION },
   );
   shutdown.adopt(server, (opened) => opened.close());

@@ -14,7 +14,8 @@ export type OpenRequest =
       readonly follow: boolean;
       readonly tail: number | null;
     }
-  | { readonly kind: 'blob'; readonly hash: string };
+  /** `end` is exclusive. The first chunk of the answer is the blob's head. */
+  | { readonly kind: 'blob'; readonly hash: string; readonly start: number; readonly end: number };
 
 export function encodeOpen(request: OpenRequest): Uint8Array {
   return encodeVersioned(request);
@@ -22,6 +23,14 @@ export function encodeOpen(request: OpenRequest): Uint8Array {
 
 export function decodeOpen(bytes: Uint8Array): OpenRequest {
   return decodeVersioned(bytes) as OpenRequest;
+}
+
+export function encodeBlobHead(head: { readonly size: number }): Uint8Array {
+  return encodeVersioned(head);
+}
+
+export function decodeBlobHead(bytes: Uint8Array): { readonly size: number } {
+  return decodeVersioned(bytes) as { readonly size: number };
 }
 
 /** A part of a log on its way between members. */

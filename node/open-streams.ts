@@ -1,5 +1,5 @@
 import { Rejection } from '../src/errors.ts';
-import { decodeOpen, encodeLogEvent } from './open-messages.ts';
+import { decodeOpen, encodeBlobHead, encodeLogEvent } from './open-messages.ts';
 import type { Replica } from './replica/replica.ts';
 import type { LogReader } from './runner/ports.ts';
 import type { BlobStore } from './storage/blob-store.ts';
@@ -22,9 +22,13 @@ export async function* answerOpen(
       }
       return;
     }
-    case 'blob':
-      yield* (await parts.blobs.get(request.hash)).stream;
+    case 'blob': {
+      const { hash, start, end } = request;
+      const { size, stream } = await parts.blobs.get(hash, { start, end });
+      yield encodeBlobHead({ size });
+      if (end > start) yield* stream;
       return;
+    }
     default:
       throw new Rejection('invalidRequest', 'unknown kind of stream');
   }

@@ -1,0 +1,75 @@
+import { Fault, Rejection } from '../../src/errors.ts';
+import type { NodeId } from '../../src/ids.ts';
+import { decodeBlobHead, encodeOpen } from '../open-messages.ts';
+import type { PeerNetwork } from '../p2p/network.ts';
+import type { Blob, BlobStore } from '../storage/blob-store.ts';
+
+interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
+const NOTHING: Range = { start: 0, end: 0 };
+const WHOLE: Range = { start: 0, end: Number.MAX_SAFE_INTEGER };
+
+/** The blobs of the whole cluster: what is not here is asked of the members that are connected, one after another. */
+export class ClusterBlobs implements BlobStore {
+  readonly #local: BlobStore;
+  readonly #network: Pick<PeerNetwork, 'connected' | 'open'>;
+
+  constructor(local: BlobStore, network: Pick<PeerNetwork, 'connected' | 'open'>) {
+    this.#local = local;
+    this.#network = network;
+  }
+
+  put(hash: string, source: AsyncIterable<Uint8Array>): ReturnType<BlobStore['put']> {
+    return this.#local.put(hash, source);
+  }
+
+  async get(hash: string, range: Range = WHOLE): Promise<Blob> {
+    if ((await this.#local.stat(hash)) !== null) return this.#local.get(hash, range);
+    const found = await this.#findAtMembers(hash, range);
+    if (found === null) throw new Rejection('notFound', `there is no blob ${hash} at any member that can be reached`);
+    return found;
+  }
+
+  async stat(hash: string): Promise<{ readonly size: number } | null> {
+    const here = await this.#local.stat(hash);
+    if (here !== null) return here;
+    const found = await this.#findAtMembers(hash, NOTHING);
+    return found === null ? null : { size: found.size };
+  }
+
+  async #findAtMembers(hash: string, range: Range): Promise<Blob | null> {
+    for (const peer of this.#network.connected()) {
+      const found = await this.#openAt(peer, hash, range);
+      if (found !== null) return found;
+    }
+    return null;
+  }
+
+  /** Null when that member does not have it, or is not there after all. */
+  async #openAt(peer: NodeId, hash: string, { start, end }: Range): Promise<Blob | null> {
+    const leave = new AbortController();
+    const chunks = this.#network.open(peer, encodeOpen({ kind: 'blob', hash, start, end }), leave.signal);
+    const iterator = chunks[Symbol.asyncIterator]();
+    try {
+      const head = await iterator.next();
+      if (head.done === true) return null;
+      const { size } = decodeBlobHead(head.value);
+      return { size, stream: restOf(iterator, leave) };
+    } catch (error) {
+      if (error instanceof Fault || (error instanceof Rejection && error.code === 'notFound')) return null;
+      throw error;
+    }
+  }
+}
+
+/** Whoever stops reading early lets go of the stream. */
+async function* restOf(iterator: AsyncIterator<Uint8Array>, leave: AbortController): AsyncGenerator<Uint8Array, void> {
+  try {
+    for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
+  } finally {
+    leave.abort();
+  }
+}

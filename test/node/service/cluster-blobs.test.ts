@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest';
+import { decodeOpen, encodeBlobHead } from '../../../node/open-messages.ts';
+import { ClusterBlobs } from '../../../node/service/cluster-blobs.ts';
+import type { BlobStore } from '../../../node/storage/blob-store.ts';
+import { Fault, Rejection } from '../../../src/errors.ts';
+import type { NodeId } from '../../../src/ids.ts';
+
+const HASH = 'a'.repeat(64);
+const BYTES = new TextEncoder().encode('0123456789');
+
+async function* one(bytes: Uint8Array) {
+  yield bytes;
+}
+
+const nowhere: BlobStore = {
+  put: async () => ({ size: 0, existed: false }),
+  get: async () => {
+    throw new Rejection('notFound', 'not here');
+  },
+  stat: async () => null,
+};
+const here: BlobStore = {
+  ...nowhere,
+  get: async (_hash, range) => ({ size: BYTES.length, stream: one(BYTES.slice(range?.start, range?.end)) }),
+  stat: async () => ({ size: BYTES.length }),
+};
+
+/** Members by name, each with what happens when a stream is opened there. */
+function network(members: Record<string, 'has it' | 'has it not' | 'cut off'>) {
+  const asked: string[] = [];
+  return {
+    asked,
+    connected: () => Object.keys(members) as NodeId[],
+    async *open(to: NodeId, body: Uint8Array) {
+      asked.push(to);
+      const request = decodeOpen(body);
+      if (request.kind !== 'blob') throw new Error('unexpected');
+      if (members[to] === 'cut off') throw new Fault('peerUnreachable', 'cut off');
+      if (members[to] === 'has it not') throw new Rejection('notFound', 'not here');
+      yield encodeBlobHead({ size: BYTES.length });
+      if (request.end > request.start) yield BYTES.slice(request.start, request.end);
+    },
+  };
+}
+
+async function read(stream: AsyncIterable<Uint8Array>): Promise<string> {
+  let text = '';
+  for await (const chunk of stream) text += new TextDecoder().decode(chunk);
+  return text;
+}
+
+describe('ClusterBlobs', () => {
+  it('asks nobody for what is here', async () => {
+    const net = network({ a: 'has it' });
+    expect(await read((await new ClusterBlobs(here, net).get(HASH)).stream)).toBe('0123456789');
+    expect(net.asked).toEqual([]);
+  });
+
+  it('reads what another member has, past those that do not have it or are gone', async () => {
+    const net = network({ a: 'has it not', b: 'cut off', c: 'has it', d: 'has it' });
+    const blobs = new ClusterBlobs(nowhere, net);
+    const { size, stream } = await blobs.get(HASH, { start: 2, end: 5 });
+    expect([size, await read(stream)]).toEqual([10, '234']);
+    expect(net.asked).toEqual(['a', 'b', 'c']);
+    expect(await blobs.stat(HASH)).toEqual({ size: 10 });
+  });
+
+  it('says so when nobody has it', async () => {
+    const blobs = new ClusterBlobs(nowhere, network({ a: 'has it not', b: 'cut off' }));
+    await expect(blobs.get(HASH)).rejects.toMatchObject({ code: 'notFound' });
+    expect(await blobs.stat(HASH)).toBeNull();
+  });
+});
