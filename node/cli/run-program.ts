@@ -20,10 +20,8 @@ async function exitCodeOf(context: CommandContext, args: readonly string[]): Pro
     await program.parseAsync(args, { from: 'user' });
     return code;
   } catch (error) {
-    if (error instanceof CommanderError) return SHOWN_HELP.has(error.code) ? EXIT.done : EXIT.usage;
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     const { tellError } = await import('./tell-error.ts');
     return tellError(context.stderr, error);
   }
 }
-
-const SHOWN_HELP = new Set(['commander.helpDisplayed', 'commander.version']);

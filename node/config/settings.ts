@@ -47,9 +47,10 @@ const cpu = z.coerce.number<string | number>('must be a number of processors, as
 const size = parsedBy((text) => parseSize(text), 'a size, as 512MiB or 8GiB').pipe(z.number().positive());
 const duration = parsedBy((text) => parseDuration(text), 'a duration, as 300ms or 10s').pipe(z.number().positive());
 
-const labelName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/, 'must be a name of letters, digits and ._/-');
+const LABEL_NAME = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/;
 const labels = z
-  .record(labelName, z.string().max(LIMITS.nameLength))
+  .record(z.string(), z.string().max(LIMITS.nameLength))
+  .refine((all) => Object.keys(all).every((name) => LABEL_NAME.test(name)), 'must be named by letters, digits and ._/-')
   .refine((all) => Object.keys(all).length <= LIMITS.labels, `must be at most ${LIMITS.labels} labels`);
 
 const yesOrNo = z.union([z.boolean(), z.enum(['1', 'true', 'yes', '0', 'false', 'no'])], 'must be true or false');

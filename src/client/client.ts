@@ -22,6 +22,8 @@ import { type ApiRequest, type RequestBody, Transport, type TransportOptions } f
 export interface ClientOptions extends TransportOptions {
   /** How long a wait or a followed log outlasts the absence of every node. */
   readonly reconnectMs?: number;
+  /** A followed log on which not even a sign of life came for this long is connected anew. */
+  readonly silentMs?: number;
 }
 
 export interface CallOptions {
@@ -51,6 +53,8 @@ export interface WaitOptions extends CallOptions {
 }
 
 const DEFAULT_RECONNECT_MS = 60_000;
+/** Three times the pause between a node's signs of life. */
+const DEFAULT_SILENT_MS = 45_000;
 /** One long poll. Short enough for proxies that end silent requests after a minute. */
 const POLL_MS = 30_000;
 
@@ -61,11 +65,13 @@ const POLL_MS = 30_000;
 export class QuorateClient {
   readonly #transport: Transport;
   readonly #reconnectMs: number;
+  readonly #silentMs: number;
 
   /** @throws TypeError when there is no address or one is not a URL */
   constructor(options: ClientOptions) {
     this.#transport = new Transport(options);
     this.#reconnectMs = options.reconnectMs ?? DEFAULT_RECONNECT_MS;
+    this.#silentMs = options.silentMs ?? DEFAULT_SILENT_MS;
   }
 
   /** The job once a quorum holds it. */
@@ -149,7 +155,8 @@ export class QuorateClient {
         unreachableMs: this.#reconnectMs,
         signal,
       });
-    return followLogs({ transport: this.#transport, job, reconnectMs: this.#reconnectMs }, id, options);
+    const source = { transport: this.#transport, job, reconnectMs: this.#reconnectMs, silentMs: this.#silentMs };
+    return followLogs(source, id, options);
   }
 
   async runners({ signal }: CallOptions = {}): Promise<readonly RunnerView[]> {

@@ -27,6 +27,8 @@ export interface LogSource {
   readonly job: () => Promise<JobView>;
   /** How long a node that went away is waited for. */
   readonly reconnectMs: number;
+  /** A connection on which nothing came for this long is given up; a node sends a sign of life more often. */
+  readonly silentMs: number;
 }
 
 const CONNECTION_TRIES = 20;
@@ -102,6 +104,7 @@ async function* readAttempt(
   const query = new URLSearchParams({ stream: stream ?? 'both', attempt: String(attempt) });
   if (follow === true) query.set('follow', 'true');
   if (tail !== undefined) query.set('tail', String(tail));
+  const stalled = new AbortController();
   const response = await source.transport.send(
     {
       method: 'GET',
@@ -109,11 +112,11 @@ async function* readAttempt(
       headers: { accept: 'text/event-stream; encoding=base64' },
       repeat: 'always',
       unreachableMs: source.reconnectMs,
-      signal,
+      signal: signal === undefined ? stalled.signal : AbortSignal.any([signal, stalled.signal]),
     },
     (answer) => answer,
   );
-  const events = readEvents(readChunks(response));
+  const events = readEvents(noticingSilence(readChunks(response), source.silentMs, stalled));
   try {
     for (;;) {
       const next = await events.next().catch((error: unknown) => {
@@ -128,6 +131,24 @@ async function* readAttempt(
     }
   } finally {
     await events.return();
+  }
+}
+
+async function* noticingSilence(
+  chunks: AsyncIterable<Uint8Array>,
+  silentMs: number,
+  stalled: AbortController,
+): AsyncGenerator<Uint8Array, void> {
+  const giveUp = () => stalled.abort(new DOMException('nothing came any more', 'TimeoutError'));
+  let timer = setTimeout(giveUp, silentMs);
+  try {
+    for await (const chunk of chunks) {
+      clearTimeout(timer);
+      yield chunk;
+      timer = setTimeout(giveUp, silentMs);
+    }
+  } finally {
+    clearTimeout(timer);
   }
 }
 

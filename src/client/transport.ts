@@ -109,7 +109,7 @@ export class Transport {
         signal: AbortSignal.any(signals),
         redirect: 'error',
         ...(request.body === undefined ? {} : { body: request.body(), duplex: 'half' }),
-      } as RequestInit);
+      });
       if (response.ok) return { kind: 'answered', value: await read(response) };
       const error = new ApiError(await readProblem(response), url);
       if (error.retryable) return { kind: 'busy', error };

@@ -12,7 +12,7 @@ export interface FakeRequest {
   readonly body: string;
 }
 
-export type FakeHandler = (request: FakeRequest, response: ServerResponse) => void | Promise<void>;
+export type FakeHandler = (request: FakeRequest, response: ServerResponse) => unknown;
 
 /** An HTTP server in place of a node, that answers what a test tells it to and remembers what it was asked. */
 export class FakeApi {
@@ -132,5 +132,14 @@ export function attemptView(changes: Partial<AttemptView> = {}): AttemptView {
     reason: null,
     usage: null,
     ...changes,
+  };
+}
+
+/** Answers a submission, the output and the wait of one job. */
+export function jobThatEnds(end: Partial<JobView>, output = END_EVENT): FakeHandler {
+  return ({ method, path }, response) => {
+    if (method === 'POST') answerJson(response, jobView({ state: 'queued', attempts: [] }), 201);
+    else if (path.endsWith('/logs')) response.end(output);
+    else answerJson(response, jobView(end));
   };
 }

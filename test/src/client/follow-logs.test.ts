@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { QuorateClient } from '../../../src/client/client.ts';
+import { type ClientOptions, QuorateClient } from '../../../src/client/client.ts';
 import { ApiError, OutcomeUnknownError, ProtocolError } from '../../../src/client/client-error.ts';
 import type { LogOptions } from '../../../src/client/follow-logs.ts';
 import {
@@ -29,8 +29,12 @@ async function nodeWith(logs: FakeHandler, job = jobView()): Promise<FakeApi> {
   return api;
 }
 
-async function read(api: FakeApi, options: LogOptions = { follow: true }): Promise<Record<string, string>> {
-  const client = new QuorateClient({ urls: [api.url], unreachableMs: 0 });
+async function read(
+  api: FakeApi,
+  options: LogOptions = { follow: true },
+  clientOptions: Partial<ClientOptions> = {},
+): Promise<Record<string, string>> {
+  const client = new QuorateClient({ urls: [api.url], unreachableMs: 0, ...clientOptions });
   const written = { stdout: [] as Uint8Array[], stderr: [] as Uint8Array[] };
   for await (const { stream, data } of client.logs(JOB_ID, options)) written[stream].push(data);
   return {
@@ -101,6 +105,16 @@ describe('the log of a job', () => {
     expect(error).toBeInstanceOf(ApiError);
     expect(error).toMatchObject({ code: 'logUnavailable' });
     expect(connection).toBe(2);
+  });
+
+  it('connects again when a connection has gone silent', async () => {
+    let connection = 0;
+    const api = await nodeWith((_request, response) => {
+      connection += 1;
+      if (connection === 1) response.write(logEvent('stdout', 'a'));
+      else response.end(logEvent('stdout', 'ab') + END_EVENT);
+    });
+    expect(await read(api, { follow: true }, { silentMs: 50 })).toEqual({ stdout: 'ab', stderr: '' });
   });
 
   it('does not guess where the last lines went on when the connection breaks behind them', async () => {

@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { ClusterView, RunnerView } from '../../../src/api/views.ts';
+import { answerJson, JOB_ID } from '../../support/fake-api.ts';
+import { useFakeCommandLine } from '../../support/use-fake-command-line.ts';
+
+const cli = useFakeCommandLine();
+
+describe('quorate runners, cluster, token, blob', () => {
+  const resources = { cpu: 4, memory: 2 ** 33, gpu: 0, disk: 0, custom: {} };
+  const runner: RunnerView = {
+    id: 'r1',
+    incarnation: 'i',
+    total: resources,
+    free: { ...resources, cpu: 1.5 },
+    labels: { os: 'linux' },
+    state: 'draining',
+    running: [JOB_ID],
+    load: null,
+  };
+  const cluster: ClusterView = {
+    clusterId: 'c1',
+    node: 'n1',
+    leader: 'n2',
+    term: 3,
+    commitIndex: 9,
+    appliedIndex: 8,
+    members: [
+      { id: 'n1', role: 'voter', addresses: ['/ip4/1'], http: 'http://a', health: 'alive', version: '0.1.0' },
+      { id: 'n2', role: 'voter', addresses: [], http: null, health: 'unreachable', version: '0.1.0' },
+    ],
+  };
+
+  it('lists runners with what they have free, and drains one', async () => {
+    cli.api.handler = ({ method }, response) => answerJson(response, method === 'GET' ? { items: [runner] } : runner);
+    expect((await cli.quorate(['runners'])).stdout).toMatch(/r1 +draining +1 +1\.5 of 4 +8GiB of 8GiB +os=linux/);
+    expect((await cli.quorate(['drain', 'r1'])).stdout).toBe('r1 draining, 1 job there\n');
+    expect(cli.api.requests[1]).toMatchObject({ method: 'POST', path: '/v1/runners/r1/drain' });
+  });
+
+  it('shows the members and who leads', async () => {
+    cli.api.handler = (_request, response) => answerJson(response, cluster);
+    const { stdout } = await cli.quorate(['cluster']);
+    expect(stdout).toMatch(/leader +n2/);
+    expect(stdout).toMatch(/n2 +voter +leader +unreachable/);
+    expect(JSON.parse((await cli.quorate(['cluster', 'status', '--json', '--stale'])).stdout)).toEqual(cluster);
+    expect(cli.api.requests.map(({ query }) => query.get('consistency'))).toEqual(['linearizable', 'stale']);
+  });
+
+  it.each([
+    [['add', 'n3'], 'POST', '/v1/cluster/members', { id: 'n3', role: 'voter' }],
+    [['remove', 'n3'], 'DELETE', '/v1/cluster/members/n3', null],
+    [['transfer', 'n3'], 'POST', '/v1/cluster/transfer', { to: 'n3' }],
+  ] as const)('cluster %j asks for it', async (args, method, path, body) => {
+    cli.api.handler = (_request, response) => answerJson(response, cluster);
+    expect((await cli.quorate(['cluster', ...args])).code).toBe(0);
+    expect(cli.api.requests[0]).toMatchObject({ method, path, body: body === null ? '' : JSON.stringify(body) });
+  });
+
+  it('prints a token alone on standard output', async () => {
+    cli.api.handler = ({ path, body }, response) => {
+      const join = path.endsWith('/join');
+      const { uses } = JSON.parse(body) as { uses?: number };
+      answerJson(response, join ? { token: 'qj1_x', uses, expiresAt: 'then' } : { token: 'qt_x' }, 201);
+    };
+    const joining = await cli.quorate(['token', 'create', '--join', '--uses', '3', '--ttl', '2h']);
+    expect(joining).toMatchObject({ code: 0, stdout: 'qj1_x\n' });
+    expect(joining.stderr).toContain('quorate up --join');
+    const args = ['token', 'create', '--name', 'ci', '--scope', 'jobs:write', '--scope', 'jobs:read', '--ttl', '1d'];
+    expect(await cli.quorate(args)).toEqual({ code: 0, stdout: 'qt_x\n', stderr: '' });
+    expect(cli.api.requests.map(({ path, body }) => [path, JSON.parse(body) as unknown])).toEqual([
+      ['/v1/tokens/join', { uses: 3, ttl: '2h' }],
+      ['/v1/tokens', { name: 'ci', scopes: ['jobs:write', 'jobs:read'], ttl: '1d' }],
+    ]);
+  });
+
+  it.each([
+    ['no scope', ['create']],
+    ['a scope that there is not', ['create', '--scope', 'everything']],
+    ['uses of a token that nobody joins with', ['create', '--scope', 'admin', '--uses', '2']],
+    ['a join token with scopes', ['create', '--join', '--scope', 'admin']],
+  ])('makes no token with %s', async (_what, args) => {
+    expect((await cli.quorate(['token', ...args])).code).toBe(2);
+    expect(cli.api.requests).toHaveLength(0);
+  });
+
+  it('lists and revokes tokens', async () => {
+    const token = { id: 't1', name: 'ci', scopes: ['jobs:read'], expiresAt: null };
+    cli.api.handler = ({ method }, response) =>
+      method === 'GET' ? answerJson(response, { items: [token], nextCursor: null }) : response.writeHead(204).end();
+    expect((await cli.quorate(['token', 'list'])).stdout).toMatch(/t1 +ci +never +jobs:read/);
+    expect(await cli.quorate(['token', 'revoke', 't1'])).toMatchObject({ code: 0, stdout: 't1 revoked\n' });
+  });
+
+  it('stores bytes under their hash and reads them back', async () => {
+    const hash = createHash('sha256').update('content').digest('hex');
+    cli.api.handler = ({ method }, response) => (method === 'PUT' ? answerJson(response, {}) : response.end('content'));
+    expect(await cli.quorate(['blob', 'put', '-'], 'content')).toEqual({ code: 0, stdout: `${hash}\n`, stderr: '' });
+    expect(cli.api.requests[0]).toMatchObject({ path: `/v1/blobs/sha256/${hash}`, body: 'content' });
+    const file = join(cli.folder, 'out');
+    expect((await cli.quorate(['blob', 'get', hash, '--output', file])).code).toBe(0);
+    expect(await readFile(file, 'utf8')).toBe('content');
+    expect((await cli.quorate(['blob', 'get', hash])).stdout).toBe('content');
+  });
+
+  it('leaves no file behind when the bytes are not those of the hash', async () => {
+    cli.api.handler = (_request, response) => response.end('other');
+    const result = await cli.quorate(['blob', 'get', 'a'.repeat(64), '-o', join(cli.folder, 'out')]);
+    expect(result.code).toBe(4);
+    expect(result.stderr).toContain('(hashMismatch)');
+    expect(await readdir(cli.folder)).toEqual([]);
+  });
+});
