@@ -91,7 +91,8 @@ export function cancelJob(job: Job, mode: 'any' | 'queued', by: string, now: Mom
       return finish(job, 'cancelled', `cancelled by ${by}`, now);
     case 'assigned':
     case 'running':
-      if (mode === 'queued') return refuse('wrongState', `the job is ${job.state}: only one that waits was to be cancelled`);
+      if (mode === 'queued')
+        return refuse('wrongState', `the job is ${job.state}: only one that waits was to be cancelled`);
       return job.cancel === null ? { ...job, index: now.index, cancel: { at: now.at, by } } : job;
     default:
       return refuse('alreadyFinal', `the job is ${job.state} already`);
@@ -118,7 +119,8 @@ export function releaseJob(job: WaitingJob, now: Moment): QueuedJob {
 /** A client wants one more attempt of a job that was final, whatever its retry policy says. It queues anew. */
 export function reviveJob(job: FinalJob, sequence: number, now: Moment): QueuedJob | Refusal {
   if (job.state === 'succeeded') return refuse('wrongState', 'the job has succeeded: there is nothing to try again');
-  if (job.past.length >= LIMITS.attempts) return refuse('wrongState', `the job had ${LIMITS.attempts} attempts (attempts)`);
+  if (job.past.length >= LIMITS.attempts)
+    return refuse('wrongState', `the job had ${LIMITS.attempts} attempts (attempts)`);
   return { ...baseOf(job, now), sequence, revivals: (job.revivals ?? 0) + 1, state: 'queued', queuedAt: now.at };
 }
 

@@ -22,7 +22,9 @@ function parses(parse: (text: string) => unknown): (text: string) => boolean {
 const text = z.string().refine((value) => !value.includes('\0'), 'must not contain NUL');
 const name = text.min(1).max(LIMITS.nameLength);
 /** Names that become part of keys and labels. */
-const identifier = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/, 'must be a name of letters, digits and ._/-');
+const identifier = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/, 'must be a name of letters, digits and ._/-');
 const duration = z.string().refine(parses(parseDuration), 'must be a duration such as "90s", "10m" or "1h"');
 const size = z.union([
   z.int().nonnegative(),

@@ -37,7 +37,8 @@ export function matches(constraint: Constraint, labels: Readonly<Record<string, 
 
 export function formatConstraint({ label, operator, values }: Constraint): string {
   const [only] = values;
-  if (values.length === 1 && only !== undefined) return `${label} ${operator === 'in' ? '==' : '!='} ${formatValue(only)}`;
+  if (values.length === 1 && only !== undefined)
+    return `${label} ${operator === 'in' ? '==' : '!='} ${formatValue(only)}`;
   return `${label} ${operator === 'in' ? 'in' : 'not in'} (${values.map(formatValue).join(', ')})`;
 }
 
@@ -87,6 +88,9 @@ class Scanner {
   }
 
   #fail(wanted: string): never {
-    throw new Rejection('invalidRequest', `expected ${wanted} at column ${this.#at + 1} of ${JSON.stringify(this.#text)}`);
+    throw new Rejection(
+      'invalidRequest',
+      `expected ${wanted} at column ${this.#at + 1} of ${JSON.stringify(this.#text)}`,
+    );
   }
 }

@@ -1,5 +1,5 @@
-import { assert } from '../errors.ts';
 import type { NodeId } from '../ids.ts';
+import type { QueuedJob } from '../jobs/job.ts';
 import { attemptOf } from '../jobs/lifecycle.ts';
 import type { JobPlan } from '../jobs/plan.ts';
 import type { Command, Placement } from '../state/commands.ts';
@@ -8,15 +8,17 @@ import type { Allocation, ClusterState } from '../state/state.ts';
 import { accepts, hasRoom } from './feasibility.ts';
 import { HeadsInOrder } from './heads-in-order.ts';
 import type { JobClass } from './queue-order.ts';
-import { COMPARE_ALL_UP_TO, pickBest, type Random, takenShare } from './rank.ts';
-import { Seats, type SeatAtRunner, seatOf } from './seats.ts';
+import { COMPARE_ALL_UP_TO, pickBest, PROBES, type Random, takenShare } from './rank.ts';
+import { type Search, type SeatAtRunner, seatOf, Seats } from './seats.ts';
 
-/** Random runners that are looked at for two that have room, before all of them are. */
-const PROBES = 16;
-/** Comparisons of a class of jobs with a runner in one call, about 20 ms of them. */
-const MAX_CHECKS = 500_000;
+/** Comparisons of a class of jobs with a runner in one call: some ten milliseconds of them … */
+const MAX_CHECKS = 2_000_000;
+/** … of which to look at a class costs as much as so many. */
+const CLASS_CHECKS = 50;
 /** Where those were not enough for all classes in order, so many others get a chance in one call. */
 const SAMPLED_CLASSES = 8;
+
+type Assign = Extract<Command, { kind: 'assign' }>;
 
 /**
  * The fast path of the accepting node: a runner for a job that is submitted now, as far as this node's state knows.
@@ -41,60 +43,56 @@ export function placeOne(
  *
  * @param options.limit of assignments
  */
-export function schedule(
-  state: ClusterState,
-  options: { readonly limit: number; readonly random: Random },
-): Extract<Command, { kind: 'assign' }>[] {
+export function schedule(state: ClusterState, options: { readonly limit: number; readonly random: Random }): Assign[] {
   const { queue } = state;
-  const commands: Extract<Command, { kind: 'assign' }>[] = [];
+  const commands: Assign[] = [];
   if (queue.size === 0) return commands;
   const seats = new Seats(state.allocationList, options.random);
   const heads = new HeadsInOrder(queue.classes.values());
-  const opened = new Map<JobClass, SeatAtRunner[]>();
-  let checks = 0;
-  while (commands.length < options.limit && checks < MAX_CHECKS) {
-    const head = heads.next();
-    if (head === null) return commands;
-    let candidates = opened.get(head.jobClass);
-    if (candidates === undefined) {
-      checks += 1 + seats.count;
-      candidates = seats.candidatesFor(head.jobClass);
-      opened.set(head.jobClass, candidates);
+  const searches = new Map<JobClass, Search>();
+  while (commands.length < options.limit) {
+    if (seats.checks + searches.size * CLASS_CHECKS > MAX_CHECKS) {
+      placeSamples(state, { seats, searches, commands }, options);
+      break;
     }
-    const placement = seats.take(candidates, head.jobClass);
+    const head = heads.next();
+    if (head === null) break;
+    const placement = seats.take(searchFor(head.jobClass, seats, searches));
     if (placement === null) heads.drop(head);
     else {
       commands.push(assignment(head.job, placement));
       heads.advance(head);
     }
   }
-  if (checks >= MAX_CHECKS) placeSamples(state, seats, opened, options, commands);
   return commands;
+}
+
+function searchFor(jobClass: JobClass, seats: Seats, searches: Map<JobClass, Search>): Search {
+  const known = searches.get(jobClass);
+  if (known !== undefined) return known;
+  const made = seats.search(jobClass);
+  searches.set(jobClass, made);
+  return made;
 }
 
 /** Keeps classes at the back from waiting for ever behind more of them than one call can look at. */
 function placeSamples(
   state: ClusterState,
-  seats: Seats,
-  opened: ReadonlyMap<JobClass, unknown>,
+  round: { readonly seats: Seats; readonly searches: Map<JobClass, Search>; readonly commands: Assign[] },
   { limit, random }: { readonly limit: number; readonly random: Random },
-  commands: Extract<Command, { kind: 'assign' }>[],
 ): void {
-  const sampled = new Set<JobClass>();
-  for (let i = 0; i < SAMPLED_CLASSES; i += 1) {
+  const { seats, searches, commands } = round;
+  for (let i = 0; i < SAMPLED_CLASSES && commands.length < limit; i += 1) {
     const jobClass = state.queue.classes.sample(random());
-    if (jobClass !== undefined && !opened.has(jobClass)) sampled.add(jobClass);
-  }
-  for (const jobClass of sampled) {
-    const first = jobClass.jobs.first();
-    assert(first !== undefined, 'a class of the queue holds a job');
-    const placement = commands.length < limit ? seats.take(seats.candidatesFor(jobClass), jobClass) : null;
+    const first = jobClass?.jobs.first();
+    if (jobClass === undefined || first === undefined || searches.has(jobClass)) continue;
+    const placement = seats.take(searchFor(jobClass, seats, searches));
     if (placement !== null) commands.push(assignment(first, placement));
   }
 }
 
-function assignment(job: Parameters<typeof attemptOf>[0], placement: Placement) {
-  return { kind: 'assign', job: job.id, attempt: attemptOf(job), placement } as const;
+function assignment(job: QueuedJob, placement: Placement): Assign {
+  return { kind: 'assign', job: job.id, attempt: attemptOf(job), placement };
 }
 
 /** All that have room when runners are few; two random ones when they are many. */

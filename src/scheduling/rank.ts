@@ -12,6 +12,8 @@ export interface Seat {
 
 /** Up to here all candidates are compared; of more, two random ones: nearly as even, and the cost stays the same. */
 export const COMPARE_ALL_UP_TO = 32;
+/** Random runners that are looked at for two that have room, before all of them are. */
+export const PROBES = 16;
 
 /** The part of the scarcest resource that is taken once the job is there; spreading wants it small. */
 export function takenShare({ total, free }: Seat, demand: Resources): number {

@@ -1,86 +1,165 @@
+import { formatConstraint } from '../resources/constraint.ts';
 import { amountOf, fits, type Resources, subtract, ZERO } from '../resources/resources.ts';
+import { LIMITS } from '../limits.ts';
 import type { Placement } from '../state/commands.ts';
-import type { RunnerRecord } from '../state/records.ts';
 import type { Allocation } from '../state/state.ts';
-import { accepts, hasRoom, type Wanted } from './feasibility.ts';
-import { COMPARE_ALL_UP_TO, pickBest, type Random, type Seat, takenShare } from './rank.ts';
+import { accepts, type Wanted } from './feasibility.ts';
+import { COMPARE_ALL_UP_TO, pickBest, PROBES, type Random, type Seat, takenShare } from './rank.ts';
 
 /** A runner as a scratch copy: what is free there shrinks with each decision, and the state stays as it is. */
 export interface SeatAtRunner extends Seat {
-  readonly record: RunnerRecord;
   readonly placement: Placement;
   free: Resources;
   attempts: number;
 }
 
+/** Where one class of jobs may go: by chance while most runners have room, then among those that were found to have. */
+export interface Search {
+  readonly wanted: Wanted;
+  /** By position; null until chance no longer finds one. What has no room any more leaves it. */
+  candidates: number[] | null;
+  /** Which runners meet the constraints; null for all. */
+  readonly accepting: Uint8Array | null;
+}
+
+/** What is compared of each runner, side by side in one array: cpu, memory, gpu, disk, attempts. */
+const COLUMNS = 5;
+
 export function seatOf({ record, free, jobs }: Allocation): SeatAtRunner {
   const placement = { runner: record.id, incarnation: record.incarnation };
-  return { record, placement, total: record.total, free, attempts: jobs.size };
+  return { placement, total: record.total, free, attempts: jobs.size };
 }
 
 /** All runners that are ready, during one call of the scheduler. */
 export class Seats {
-  readonly #seats: SeatAtRunner[] = [];
   readonly #random: Random;
+  readonly #allocations: readonly Allocation[];
+  /** Made when a runner is first looked at closely. */
+  readonly #seats: (SeatAtRunner | undefined)[];
+  readonly #room: Float64Array;
   /** The most that any of them has free of each: what asks for more fits nowhere. */
   readonly #mostFree: Resources;
+  /** Whether each runner meets a set of constraints. */
+  readonly #acceptingBy = new Map<string, Uint8Array>();
+  /** Runners compared so far. */
+  checks = 0;
 
   constructor(allocations: readonly Allocation[], random: Random) {
     this.#random = random;
-    for (const allocation of allocations) if (allocation.record.state === 'ready') this.#seats.push(seatOf(allocation));
-    this.#mostFree = mostOf(this.#seats);
+    this.#allocations = allocations.filter(({ record }) => record.state === 'ready');
+    this.#seats = Array.from<undefined>({ length: this.#allocations.length });
+    this.#room = new Float64Array(this.#allocations.length * COLUMNS);
+    for (const [at, { free, jobs }] of this.#allocations.entries()) this.#setRoom(at, free, jobs.size);
+    this.#mostFree = mostOf(this.#allocations);
   }
 
-  get count(): number {
-    return this.#seats.length;
+  search(wanted: Wanted): Search {
+    const isHopeless = !fits(wanted.demand, this.#mostFree);
+    return { wanted, candidates: isHopeless ? [] : null, accepting: isHopeless ? null : this.#accepting(wanted) };
   }
 
-  /** Those that have room for one such job. */
-  candidatesFor(wanted: Wanted): SeatAtRunner[] {
-    if (!fits(wanted.demand, this.#mostFree)) return [];
-    return this.#seats.filter((seat) => hasRoom(seat, wanted) && accepts(seat.record, wanted));
-  }
-
-  /**
-   * Takes the room for one such job.
-   * @param candidates of the class; those without room any more leave it
-   */
-  take(candidates: SeatAtRunner[], wanted: Wanted): Placement | null {
-    const { demand } = wanted;
-    const best = pickBest(this.#draw(candidates, wanted), (seat) => takenShare(seat, demand), this.#random);
+  /** Takes the room for one such job; null: no runner has it. */
+  take(search: Search): Placement | null {
+    const { demand } = search.wanted;
+    const drawn = this.#draw(search).map((at) => ({ at, ...this.#seat(at) }));
+    const best = pickBest(drawn, (seat) => takenShare(seat, demand), this.#random);
     if (best === null) return null;
-    best.free = subtract(best.free, demand);
-    best.attempts += 1;
-    return best.placement;
+    const seat = this.#seat(best.at);
+    seat.free = subtract(seat.free, demand);
+    seat.attempts += 1;
+    this.#setRoom(best.at, seat.free, seat.attempts);
+    return seat.placement;
   }
 
-  #draw(candidates: SeatAtRunner[], wanted: Wanted): readonly SeatAtRunner[] {
-    const drawn: SeatAtRunner[] = [];
+  #draw(search: Search): readonly number[] {
+    if (search.candidates === null) {
+      const found = this.#allocations.length > COMPARE_ALL_UP_TO ? this.#probe(search) : [];
+      if (found.length > 0) return found;
+      search.candidates = this.#scan(search);
+    }
+    return this.#drawFrom(search.candidates, search.wanted);
+  }
+
+  #probe({ wanted, accepting }: Search): number[] {
+    const found: number[] = [];
+    for (let probes = 0; probes < PROBES && found.length < 2; probes += 1) {
+      const at = Math.floor(this.#random() * this.#allocations.length);
+      if (found[0] !== at && accepting?.[at] !== 0 && this.#hasRoom(at, wanted)) found.push(at);
+    }
+    return found;
+  }
+
+  #scan({ wanted, accepting }: Search): number[] {
+    const found: number[] = [];
+    for (let at = 0; at < this.#allocations.length; at += 1) {
+      if (accepting?.[at] !== 0 && this.#hasRoom(at, wanted)) found.push(at);
+    }
+    this.checks += this.#allocations.length;
+    return found;
+  }
+
+  #drawFrom(candidates: number[], wanted: Wanted): readonly number[] {
+    const drawn: number[] = [];
     while (candidates.length > COMPARE_ALL_UP_TO && drawn.length < 2) {
-      const at = Math.floor(this.#random() * candidates.length);
-      const seat = candidates[at];
-      if (seat !== undefined && hasRoom(seat, wanted)) drawn.push(seat);
-      else removeAt(candidates, at);
+      const position = Math.floor(this.#random() * candidates.length);
+      const at = candidates[position] ?? 0;
+      if (this.#hasRoom(at, wanted)) drawn.push(at);
+      else removeAt(candidates, position);
     }
     if (candidates.length > COMPARE_ALL_UP_TO) return drawn;
-    for (let at = candidates.length - 1; at >= 0; at -= 1) {
-      const seat = candidates[at];
-      if (seat !== undefined && !hasRoom(seat, wanted)) removeAt(candidates, at);
+    for (let position = candidates.length - 1; position >= 0; position -= 1) {
+      if (!this.#hasRoom(candidates[position] ?? 0, wanted)) removeAt(candidates, position);
     }
     return candidates;
+  }
+
+  #hasRoom(at: number, { demand }: Wanted): boolean {
+    const room = this.#room;
+    const first = at * COLUMNS;
+    if (demand.cpuMilli > (room[first] ?? 0) || demand.memoryBytes > (room[first + 1] ?? 0)) return false;
+    if (demand.gpu > (room[first + 2] ?? 0) || demand.diskBytes > (room[first + 3] ?? 0)) return false;
+    if ((room[first + 4] ?? 0) < 1) return false;
+    for (const _ in demand.custom) return fits(demand, this.#seat(at).free);
+    return true;
+  }
+
+  #accepting(wanted: Wanted): Uint8Array | null {
+    if (wanted.constraints.length === 0) return null;
+    const key = wanted.constraints.map(formatConstraint).join('\n');
+    const known = this.#acceptingBy.get(key);
+    if (known !== undefined) return known;
+    const made = Uint8Array.from(this.#allocations, ({ record }) => (accepts(record, wanted) ? 1 : 0));
+    this.#acceptingBy.set(key, made);
+    this.checks += this.#allocations.length;
+    return made;
+  }
+
+  #setRoom(at: number, free: Resources, attempts: number): void {
+    const first = at * COLUMNS;
+    this.#room[first] = free.cpuMilli;
+    this.#room[first + 1] = free.memoryBytes;
+    this.#room[first + 2] = free.gpu;
+    this.#room[first + 3] = free.diskBytes;
+    this.#room[first + 4] = LIMITS.runnerAttempts - attempts;
+  }
+
+  #seat(at: number): SeatAtRunner {
+    const made = this.#seats[at] ?? seatOf(this.#allocations[at] as Allocation);
+    this.#seats[at] = made;
+    return made;
   }
 }
 
 /** The last one takes its place: the order of candidates means nothing. */
-function removeAt(candidates: SeatAtRunner[], at: number): void {
+function removeAt(candidates: number[], position: number): void {
   const last = candidates.pop();
-  if (last !== undefined && at < candidates.length) candidates[at] = last;
+  if (last !== undefined && position < candidates.length) candidates[position] = last;
 }
 
-function mostOf(seats: readonly Seat[]): Resources {
+function mostOf(allocations: readonly Allocation[]): Resources {
   let { cpuMilli, memoryBytes, gpu, diskBytes } = ZERO;
   const custom: Record<string, number> = {};
-  for (const { free } of seats) {
+  for (const { free } of allocations) {
     cpuMilli = Math.max(cpuMilli, free.cpuMilli);
     memoryBytes = Math.max(memoryBytes, free.memoryBytes);
     gpu = Math.max(gpu, free.gpu);

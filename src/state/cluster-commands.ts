@@ -44,7 +44,8 @@ export function createToken(changes: ChangeSet, command: Of<'createToken'>, aske
   if (refusal !== null) return refusal;
   const known = tokens.get(id);
   if (known !== undefined) return known.hash === hash ? DONE : refuse('conflict', 'the id of the token is taken');
-  if (tokens.size >= LIMITS.tokens) return refuse('tooManyRequests', `the cluster has ${LIMITS.tokens} tokens (tokens)`);
+  if (tokens.size >= LIMITS.tokens)
+    return refuse('tooManyRequests', `the cluster has ${LIMITS.tokens} tokens (tokens)`);
   changes.putToken(id, { id, name, hash, scopes, expiresAt });
   if (expiresAt !== null) due.set({ kind: 'token', key: id, at: expiresAt + EXPIRED_TOKEN_KEPT_MS });
   return DONE;
@@ -66,7 +67,8 @@ export function createJoinToken(changes: ChangeSet, command: Of<'createJoinToken
   const { id, hash, uses, expiresAt } = command;
   const known = joinTokens.get(id);
   if (known !== undefined) return known.hash === hash ? DONE : refuse('conflict', 'the id of the token is taken');
-  if (uses > LIMITS.joinTokenUses) return refuse('tooLarge', `at most ${LIMITS.joinTokenUses} uses (joinTokenUses)`, 'uses');
+  if (uses > LIMITS.joinTokenUses)
+    return refuse('tooLarge', `at most ${LIMITS.joinTokenUses} uses (joinTokenUses)`, 'uses');
   if (joinTokens.size >= LIMITS.tokens) {
     return refuse('tooManyRequests', `the cluster has ${LIMITS.tokens} join tokens (tokens)`);
   }

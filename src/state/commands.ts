@@ -121,8 +121,7 @@ export interface Refusal {
 }
 
 export type CommandResult =
-  | { readonly ok: true; readonly job?: JobId; /** Told by a repeated submit. */ readonly existed?: boolean }
-  | Refusal;
+  { readonly ok: true; readonly job?: JobId; /** Told by a repeated submit. */ readonly existed?: boolean } | Refusal;
 
 export function refuse(code: RejectionCode, message: string, field?: string): Refusal {
   return field === undefined ? { ok: false, code, message } : { ok: false, code, message, field };

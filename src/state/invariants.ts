@@ -36,7 +36,8 @@ function checkQueue(state: ClusterState): void {
 function checkCounts(state: ClusterState): void {
   const counts: Record<string, number> = { waiting: 0, queued: 0, assigned: 0, running: 0 };
   for (const job of state.jobs.values()) counts[job.state] = (counts[job.state] ?? 0) + 1;
-  for (const [name, count] of Object.entries(state.counts)) assert(counts[name] === count, `the count of ${name} jobs holds`);
+  for (const [name, count] of Object.entries(state.counts))
+    assert(counts[name] === count, `the count of ${name} jobs holds`);
 }
 
 function checkDue(state: ClusterState): void {
@@ -58,7 +59,10 @@ function dueOf(job: UnfinishedJob): number | null {
 
 function checkJob(state: ClusterState, job: UnfinishedJob): void {
   assert(!('finalAt' in job), 'no final job is in the heap');
-  assert(job.past.every(({ attempt }, i) => attempt === i + 1), 'attempts are counted without gaps');
+  assert(
+    job.past.every(({ attempt }, i) => attempt === i + 1),
+    'attempts are counted without gaps',
+  );
   if (job.state !== 'assigned' && job.state !== 'running') return;
   assert(job.current.attempt === attemptOf(job), 'the live attempt follows the ended ones');
   const allocation = state.allocations.get(job.current.runner);
@@ -82,7 +86,11 @@ function checkAllocation(state: ClusterState, { record, free, jobs }: Allocation
     assert(amount.free === amount.total - amount.taken, 'what is free is the total less what is taken');
     // A runner may come back with less than runs there; nothing may be added to that.
     const newer = held.filter((job) => job.current.assignedAt > record.registeredAt);
-    if (amount.free < 0) assert(newer.every((job) => amount.of(job.plan.demand) === 0), 'no runner is over-allocated');
+    if (amount.free < 0)
+      assert(
+        newer.every((job) => amount.of(job.plan.demand) === 0),
+        'no runner is over-allocated',
+      );
   }
 }
 

@@ -143,7 +143,9 @@ function usageOf({ cpuUserMs, cpuSystemMs, maxRssBytes }: NonNullable<AttemptEnd
 }
 
 function find(changes: ChangeSet, id: JobId): UnfinishedJob | Refusal {
-  return changes.state.jobs.get(id) ?? refuse('alreadyFinal', 'the job is final already, or there is none with this id');
+  return (
+    changes.state.jobs.get(id) ?? refuse('alreadyFinal', 'the job is final already, or there is none with this id')
+  );
 }
 
 function take(changes: ChangeSet, before: Job, next: Job | Refusal): CommandResult {
@@ -155,4 +157,3 @@ function take(changes: ChangeSet, before: Job, next: Job | Refusal): CommandResu
 function isJob<J extends Job>(job: J | Refusal): job is J {
   return !('code' in job);
 }
-

@@ -56,7 +56,9 @@ export function repeatedResults(state: ClusterState, commands: readonly Command[
     else {
       const known = state.idempotency.get(idempotencyKey(by, command.idempotency.key));
       if (known === undefined) return null;
-      results.push(known.job === command.id ? { ok: true, job: known.job } : { ok: true, job: known.job, existed: true });
+      results.push(
+        known.job === command.id ? { ok: true, job: known.job } : { ok: true, job: known.job, existed: true },
+      );
     }
   }
   return results;

@@ -98,7 +98,8 @@ export function finishLoading(state: ClusterState): void {
   for (const job of state.jobs.values()) enterJob(state, job);
   for (const [key, record] of state.idempotency) state.due.set({ kind: 'idempotency', key, at: record.expiresAt });
   for (const token of state.tokens.values()) {
-    if (token.expiresAt !== null) state.due.set({ kind: 'token', key: token.id, at: token.expiresAt + EXPIRED_TOKEN_KEPT_MS });
+    if (token.expiresAt !== null)
+      state.due.set({ kind: 'token', key: token.id, at: token.expiresAt + EXPIRED_TOKEN_KEPT_MS });
   }
   for (const token of state.joinTokens.values()) {
     state.due.set({ kind: 'joinToken', key: token.id, at: token.expiresAt + EXPIRED_TOKEN_KEPT_MS });
@@ -114,7 +115,8 @@ export function allocate(state: ClusterState, record: RunnerRecord): void {
     state.allocationList.push(allocation);
     return;
   }
-  if (known.record.total !== record.total) known.free = subtract(record.total, subtract(known.record.total, known.free));
+  if (known.record.total !== record.total)
+    known.free = subtract(record.total, subtract(known.record.total, known.free));
   known.record = record;
 }
 
