@@ -1,5 +1,5 @@
 import type { Job } from '../../src/jobs/job.ts';
-import { decodeRecord } from './record-codec.ts';
+import { decodeRecord } from '../../src/state/codec.ts';
 import type { Row, StateDatabase } from './state-database.ts';
 import { readRows } from './state-database.ts';
 import { FINAL_JOB_LETTER, TABLE_LETTERS } from './state-keys.ts';

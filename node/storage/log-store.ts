@@ -66,7 +66,7 @@ function withWayBack(error: Error): Error {
   return new Fault('corrupt', `${error.message}. ${way}`, { cause: error });
 }
 
-interface Dependencies {
+export interface LogStoreDependencies {
   readonly database: Database<Uint8Array>;
   readonly voteFile: VoteFile;
   readonly log: LoadedLog;
@@ -80,7 +80,11 @@ interface Waiting {
 
 type SyncListener = Parameters<LogStore['onSync']>[0];
 
-function createLogStore({ database, voteFile, log: loaded }: Dependencies, options: LogStoreOptions): LogStore {
+/** A store over an open database; `openLogStore` is what a node uses. */
+export function createLogStore(
+  { database, voteFile, log: loaded }: LogStoreDependencies,
+  options: LogStoreOptions,
+): LogStore {
   const { term, vote, commit } = loaded.head;
   const listeners: SyncListener[] = [];
   const purge: Purge = createPurge(database, fail);

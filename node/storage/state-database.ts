@@ -4,7 +4,7 @@ import type { Index } from '../../raft/types.ts';
 import type { StateRecord, StateTable } from '../../src/state/records.ts';
 import type { Database } from './database.ts';
 import { openDatabase } from './database.ts';
-import { decodeRecord, encodeRecord } from './record-codec.ts';
+import { decodeRecord, encodeRecord } from '../../src/state/codec.ts';
 import { seal, unseal } from './sealed.ts';
 import { APPLIED_KEY, EMPTY_RANGE, FLUSHED_KEY, placeOf, tableOf } from './state-keys.ts';
 import { trimToPrefix } from './wal-prefix.ts';

@@ -5,7 +5,7 @@ import type { StateRecord, StateTable } from '../../src/state/records.ts';
 import { encodeDump } from './dump-codec.ts';
 import { mergedJobs } from './job-listing.ts';
 import type { StateStore } from './ports.ts';
-import { decodeRecord } from './record-codec.ts';
+import { decodeRecord } from '../../src/state/codec.ts';
 import type { StateDatabase } from './state-database.ts';
 import {
   encodeApplied,

@@ -5,8 +5,10 @@ import type { PersistRequest } from '../../../raft/effects.ts';
 import type { Entry } from '../../../raft/types.ts';
 import { blockKey } from '../../../node/storage/log-layout.ts';
 import { openDatabase } from '../../../node/storage/database.ts';
-import { openLogStore } from '../../../node/storage/log-store.ts';
+import { loadLog } from '../../../node/storage/log-load.ts';
+import { createLogStore, openLogStore } from '../../../node/storage/log-store.ts';
 import type { LogStore } from '../../../node/storage/ports.ts';
+import { voteFileAt } from '../../../node/storage/vote-file.ts';
 import { NODE, OTHER, configuration, data, hardState, meta, range, request } from './log-builders.ts';
 import { tempFolder } from './temp-folder.ts';
 
@@ -156,20 +158,49 @@ describe('what was persisted is there again after a restart', () => {
   });
 });
 
-test('blocks before a compaction are removed from the disk, at the latest after a restart', async () => {
+test('blocks before a compaction are removed from the disk, the rest of them after restarts', async () => {
   const folder = await tempFolder();
+  const blocks = 1500;
+  const last = blocks * 128;
   const store = await openLogStore(folder);
-  for (let first = 1; first < 2000; first += 10) {
-    await store.persist(request({ hardState: hardState(1), entries: range(first, first + 9) }));
-  }
-  await store.compact(meta(1995));
+  const entries = Array.from({ length: last }, (_, at): Entry => ({ kind: 'noop', index: at + 1, term: 1 }));
+  await store.persist(request({ hardState: hardState(1, last), entries }));
+  await store.compact(meta(last - 10));
   await store.close();
-  // A life that ends by itself only once the removal that it found undone is done.
+  expect((await blockKeys(folder)).length).toBeGreaterThan(1);
+  // A start ends the removal that it finds undone step by step.
   await vi.waitFor(async () => {
-    await (await openLogStore(folder)).close();
-    expect(await blockKeys(folder)).toEqual([1991]);
+    const again = await openLogStore(folder);
+    await again.persist(request({ hardState: hardState(again.loaded.hardState.term + 1, last) }));
+    await again.close();
+    expect(await blockKeys(folder)).toEqual([last - 127]);
   });
-  expect((await reopened(folder)).entries).toEqual(range(1996, 2000));
+  expect((await reopened(folder)).entries.length).toBe(10);
+});
+
+test('each batch is synced, and is one batch', async () => {
+  const folder = await tempFolder();
+  await (await openLogStore(folder)).close();
+  const options = { keys: 'view', compression: 'none', writeBufferBytes: 65536, cacheBytes: 0 } as const;
+  const database = await openDatabase<Uint8Array>(join(folder, 'entries'), options);
+  const written: unknown[] = [];
+  const batch = database.batch.bind(database) as (operations: never, options: unknown) => Promise<void>;
+  const watched = Object.assign(database, {
+    batch(operations: never, how: unknown) {
+      written.push(how);
+      return batch(operations, how);
+    },
+  });
+  const voteFile = voteFileAt(join(folder, 'vote'));
+  const store = createLogStore(
+    { database: watched, voteFile, log: await loadLog(database, await voteFile.read()) },
+    { groupBytes: 1_000_000 },
+  );
+  await store.persist(request({ hardState: hardState(1), entries: range(1, 300) }));
+  await store.persist(request({ hardState: hardState(2), truncateFrom: 140, entries: range(140, 141, 2) }));
+  await store.persist(request({ snapshot: meta(400, 2), hardState: hardState(2, 400) }));
+  expect(written.slice(0, 3)).toEqual([{ sync: true }, { sync: true }, { sync: true }]);
+  await store.close();
 });
 
 describe('group commit', () => {
