@@ -93,6 +93,17 @@ describe('acknowledgements', () => {
     expect(raft.step({ kind: 'persisted', seq: 1 }).messages).toMatchObject([{ success: true, index: 2 }]);
   });
 
+  test('never exceed what is on disk, in a term that is there already', () => {
+    const raft = follower();
+    append(raft, 1, entries([1]));
+    raft.step({ kind: 'persisted', seq: 1 });
+    append(raft, 1, entries([1], 2));
+    const again = append(raft, 1, entries([1], 2));
+    expect(again).toMatchObject({ messages: [], persist: [] });
+    expect(append(raft, 1, []).messages).toEqual([]);
+    expect(raft.step({ kind: 'persisted', seq: 2 }).messages).toMatchObject([{ success: true, index: 2 }]);
+  });
+
   test('of many such appends are one message', () => {
     const raft = follower();
     append(raft, 1, entries([1, 1]));

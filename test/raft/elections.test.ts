@@ -151,6 +151,18 @@ describe('elections (paper §5.2)', () => {
     expect(effects.persist[0]?.messages).toMatchObject([{ to: 'stranger', granted: true }]);
   });
 
+  test('a late vote of an earlier term does not count', () => {
+    const raft = start({ hardState: { term: 3, vote: null, commit: 0 } });
+    const vote = { kind: 'requestVoteResponse', from: node('b'), to: node('a'), granted: true } as const;
+    for (let i = 0; i < 10; i += 1) raft.step({ kind: 'tick' });
+    raft.step({ kind: 'message', message: { ...vote, phase: 'preVote', term: 4 } });
+    raft.step({ kind: 'persisted', seq: 1 });
+    raft.step({ kind: 'message', message: { ...vote, phase: 'vote', term: 3 } });
+    expect(raft).toMatchObject({ role: 'candidate', term: 4 });
+    raft.step({ kind: 'message', message: { ...vote, phase: 'vote', term: 4 } });
+    expect(raft.role).toBe('leader');
+  });
+
   test('votes of learners and strangers do not count', () => {
     const cluster = new Cluster({
       members: ['a', 'b', 'c'],
@@ -347,6 +359,16 @@ describe('a stalled disk', () => {
     cluster.settle();
     expect(['b', 'c']).toContain(cluster.leader?.id);
     expect(cluster.appliedBy('b')).toEqual(['x']);
+  });
+
+  test('is none when every write has completed: the report crossed the completion', () => {
+    const cluster = new Cluster({ members: ['a', 'b', 'c'] });
+    cluster.elect('a');
+    cluster.step('a', { kind: 'diskStalled' });
+    cluster.step('b', { kind: 'diskStalled' });
+    expect(cluster.member('a').raft.role).toBe('leader');
+    cluster.tick('b', 10);
+    expect(cluster.member('b').raft.role).toBe('preCandidate');
   });
 
   test('keeps a node from campaigning until a write completes', () => {

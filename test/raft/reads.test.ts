@@ -207,13 +207,13 @@ describe('lease reads (dissertation §6.4.1)', () => {
     cluster.tick('a', 2);
     const heartbeats = cluster.intercept(isHeartbeat);
     cluster.isolate('a');
-    cluster.tick('a', 7);
+    cluster.tick('a', 6);
     cluster.heal();
     cluster.inFlight = heartbeats;
     cluster.settle();
-    cluster.isolate('a');
-    cluster.tick('a', 1);
+    cluster.tick('a', 2);
     const id = cluster.read('a');
+    expect(cluster.member('a').raft.role).toBe('leader');
     expect(cluster.member('a').reads.has(id)).toBe(false);
   });
 

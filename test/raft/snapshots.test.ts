@@ -65,6 +65,18 @@ describe('snapshots (paper §7)', () => {
     expect(cluster.appliedBy('c')).toHaveLength(10);
   });
 
+  test('one is offered when what was lost on its way has been compacted since', () => {
+    const cluster = new Cluster({ members: ['a', 'b', 'c'], raft: { maxInflightAppends: 3 } });
+    cluster.elect('a');
+    for (let i = 0; i < 10; i += 1) cluster.propose('a', `${i}`);
+    cluster.intercept((message) => message.kind === 'appendEntries' && message.to === 'c');
+    cluster.settle();
+    expect(cluster.member('a').raft.progress()).toMatchObject([{ peer: 'b' }, { state: 'replicate', inflight: 3 }]);
+    cluster.member('a').compact(11);
+    cluster.run(8);
+    expect(cluster.appliedBy('c')).toHaveLength(10);
+  });
+
   test('none is offered to a peer that does not answer', () => {
     const cluster = compacted();
     const effects = Array.from({ length: 15 }, () => cluster.step('a', { kind: 'tick' }));
