@@ -31,7 +31,7 @@ export type Input =
   | { readonly kind: 'snapshotResult'; readonly peer: NodeId; readonly result: 'delivered' | 'failed' }
   /** The log up to `index` is no longer needed: the durable state machine holds it. */
   | { readonly kind: 'compact'; readonly index: Index }
-  /** A sync is under way for longer than an election timeout: a leader steps down. */
+  /** A sync is under way for longer than an election timeout: a leader steps down, unless nobody else votes. */
   | { readonly kind: 'diskStalled' };
 
 /**
@@ -79,7 +79,11 @@ export interface Effects {
   readonly reads: readonly { readonly id: RequestId; readonly index: Index }[];
   /** Peers that need a snapshot; answered by a `snapshotResult`. */
   readonly snapshots: readonly { readonly to: NodeId; readonly term: Term }[];
-  /** The state machine must be replaced by the snapshot received with this meta, after its persist. */
+  /**
+   * The state machine must be replaced by the snapshot received with this meta, after its persist. Without a snapshot
+   * in `persist` only in the first step after a start: the disk holds its meta, but the node died before the restore.
+   * Until `applied` tells of it nothing committed is given out.
+   */
   readonly restore: SnapshotMeta | null;
   readonly roleChange: RoleChange | null;
 }
