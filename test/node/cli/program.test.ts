@@ -30,10 +30,12 @@ describe('the commands', () => {
   it('are those of the contract', () => {
     expect(leaves.map(([path]) => path).sort()).toEqual(
       [
-        ...['dev', 'up', 'run', 'submit', 'batch', 'jobs', 'status', 'wait', 'logs', 'cancel', 'retry'],
-        ...['runners', 'drain', 'undrain', 'cluster status', 'cluster add', 'cluster remove', 'cluster transfer'],
-        ...['token create', 'token list', 'token revoke', 'blob put', 'blob get', 'completion', 'version'],
-      ].sort(),
+        ['dev', 'up', 'run', 'submit', 'batch', 'jobs', 'status', 'wait', 'logs', 'cancel', 'retry'],
+        ['runners', 'drain', 'undrain', 'cluster status', 'cluster add', 'cluster remove', 'cluster transfer'],
+        ['token create', 'token list', 'token revoke', 'blob put', 'blob get', 'completion', 'version'],
+      ]
+        .flat()
+        .sort(),
     );
   });
 

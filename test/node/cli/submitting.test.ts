@@ -54,11 +54,11 @@ describe('quorate run', () => {
     const input = join(cli.folder, 'input');
     await writeFile(input, 'text');
     const flags = [
-      ...['--name', 'unit tests', '--project', 'p', '--queue', 'q', '--label', 'team=core', '--label', 'x=a=b'],
-      ...['--env', 'A=1', '--env', 'PASSED', '--workdir', 'sub', '--stdin', input, '--cpu', '0.5', '--memory', '1GiB'],
-      ...['--gpu', '1', '--constraint', 'os == linux', '--constraint', 'zone != a', '--priority', '9'],
-      ...['--timeout', '10m', '--queue-timeout', '1h', '--not-before', '2030-01-01T00:00:00Z', '--retry', '2'],
-    ];
+      ['--name', 'unit tests', '--project', 'p', '--queue', 'q', '--label', 'team=core', '--label', 'x=a=b'],
+      ['--env', 'A=1', '--env', 'PASSED', '--workdir', 'sub', '--stdin', input, '--cpu', '0.5', '--memory', '1GiB'],
+      ['--gpu', '1', '--constraint', 'os == linux', '--constraint', 'zone != a', '--priority', '9'],
+      ['--timeout', '10m', '--queue-timeout', '1h', '--not-before', '2030-01-01T00:00:00Z', '--retry', '2'],
+    ].flat();
     await cli.quorate(['run', ...flags, '--', 'make', '-k', 'test'], '', { PASSED: 'on' });
     const [submitted] = cli.api.requests;
     expect(JSON.parse(submitted?.body ?? '')).toEqual({
