@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { SYSTEM } from '../../src/auth.ts';
-import type { Incarnation } from '../../src/ids.ts';
+import type { Incarnation, NodeId } from '../../src/ids.ts';
+import { followOn } from '../../src/scheduling/follow-on.ts';
 import type { Command } from '../../src/state/commands.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { AttemptKey, RunnerEvent, RunnerSupervisor } from '../runner/ports.ts';
@@ -13,13 +14,22 @@ const MAX_PER_PROPOSAL = 512;
 type Ended = Extract<RunnerEvent, { kind: 'ended' }>;
 type Started = Extract<RunnerEvent, { kind: 'started' }>;
 
+export interface ReportsDependencies {
+  readonly runner: NodeId;
+  readonly replica: Pick<Replica, 'propose' | 'state'>;
+  readonly supervisor: Pick<RunnerSupervisor, 'forget'>;
+  readonly logger: Logger;
+}
+
 /**
- * Brings what the runner tells into the log. An end is proposed until the log has taken or refused it, and only then
+ * Brings what the runner tells into the log. Ends go together with placements of what may follow in their room, so that
+ * a busy runner does not wait for the leader's scheduler between two jobs. An end is proposed until the log has taken or refused it, and only then
  * may the runner forget it; repeated ends of one attempt are merged.
  */
 export class Reports {
-  readonly #replica: Pick<Replica, 'propose'>;
-  readonly #supervisor: RunnerSupervisor;
+  readonly #runner: NodeId;
+  readonly #replica: ReportsDependencies['replica'];
+  readonly #supervisor: ReportsDependencies['supervisor'];
   readonly #logger: Logger;
   readonly #starts = new Map<
     string,
@@ -30,7 +40,8 @@ export class Reports {
   #timer: NodeJS.Timeout | null = null;
   #stopped = false;
 
-  constructor(replica: Pick<Replica, 'propose'>, supervisor: RunnerSupervisor, logger: Logger) {
+  constructor({ runner, replica, supervisor, logger }: ReportsDependencies) {
+    this.#runner = runner;
     this.#replica = replica;
     this.#supervisor = supervisor;
     this.#logger = logger;
@@ -93,7 +104,13 @@ export class Reports {
 
   async #proposeEnds(ends: readonly (readonly [string, Ended])[]): Promise<void> {
     try {
-      const commands = ends.map(([, event]) => endCommand(event));
+      const following = followOn(
+        this.#replica.state,
+        this.#runner,
+        ends.map(([, event]) => event.job),
+        Math.random,
+      );
+      const commands = [...ends.map(([, event]) => endCommand(event)), ...following];
       const results = await this.#replica.propose(SYSTEM, commands);
       for (const [i, [key, event]] of ends.entries()) {
         const result = results[i];

@@ -51,7 +51,7 @@ export class RunnerHost {
     const { self, replica, supervisor, logger } = dependencies;
     this.#dependencies = dependencies;
     this.#options = options;
-    this.#reports = new Reports(replica, supervisor, logger);
+    this.#reports = new Reports({ runner: self, replica, supervisor, logger });
     this.#renewal = new LeaseRenewal(dependencies, options, {
       leader: () => replica.leader,
       isAlone: () => isAlone(replica),

@@ -20,6 +20,9 @@ const SAMPLED_CLASSES = 8;
 
 type Assign = Extract<Command, { kind: 'assign' }>;
 
+/** What the scheduler looks at: who waits, and where there is room. */
+export type Schedulable = Pick<ClusterState, 'queue' | 'allocationList'>;
+
 /**
  * The fast path of the accepting node: a runner for a job that is submitted now, as far as this node's state knows.
  * @param load how busy a machine says it is, from 0; 0 when nothing fresh is known
@@ -43,7 +46,7 @@ export function placeOne(
  *
  * @param options.limit of assignments
  */
-export function schedule(state: ClusterState, options: { readonly limit: number; readonly random: Random }): Assign[] {
+export function schedule(state: Schedulable, options: { readonly limit: number; readonly random: Random }): Assign[] {
   const { queue } = state;
   const commands: Assign[] = [];
   if (queue.size === 0) return commands;
@@ -77,7 +80,7 @@ function searchFor(jobClass: JobClass, seats: Seats, searches: Map<JobClass, Sea
 
 /** Keeps classes at the back from waiting for ever behind more of them than one call can look at. */
 function placeSamples(
-  state: ClusterState,
+  state: Schedulable,
   round: { readonly seats: Seats; readonly searches: Map<JobClass, Search>; readonly commands: Assign[] },
   { limit, random }: { readonly limit: number; readonly random: Random },
 ): void {

@@ -1,10 +1,11 @@
 import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Reports } from '../../../node/execution/reports.ts';
-import type { AttemptKey, RunnerEvent, RunnerSupervisor } from '../../../node/runner/ports.ts';
+import type { AttemptKey, RunnerEvent } from '../../../node/runner/ports.ts';
 import { Fault } from '../../../src/errors.ts';
-import type { Incarnation, JobId } from '../../../src/ids.ts';
+import type { Incarnation, JobId, NodeId } from '../../../src/ids.ts';
 import type { Command, CommandResult } from '../../../src/state/commands.ts';
+import { ClusterState } from '../../../src/state/state.ts';
 
 const INCARNATION = 'i1' as Incarnation;
 const started = (job: string): Extract<RunnerEvent, { kind: 'started' }> => ({
@@ -34,14 +35,15 @@ function setUp() {
   const behaviour = {
     answer: async (commands: readonly Command[]): Promise<CommandResult[]> => commands.map(() => ({ ok: true })),
   };
-  const supervisor = { forget: (attempt: AttemptKey) => void forgotten.push(attempt) } as unknown as RunnerSupervisor;
-  const log = {
+  const supervisor = { forget: (attempt: AttemptKey) => void forgotten.push(attempt) };
+  const replica = {
+    state: new ClusterState(),
     propose: (_by: unknown, commands: readonly Command[]) => {
       proposed.push([...commands]);
       return behaviour.answer(commands);
     },
   };
-  const reports = new Reports(log, supervisor, pino({ level: 'silent' }));
+  const reports = new Reports({ runner: 'r' as NodeId, replica, supervisor, logger: pino({ level: 'silent' }) });
   open.push(reports);
   return { reports, proposed, forgotten, behaviour };
 }
