@@ -16,13 +16,8 @@ export function checkJobSpec(input: unknown): JobSpec {
   if (issue === undefined) throw new Rejection('invalidRequest', 'the job spec is not valid');
   if (issue.code === 'unrecognized_keys') throw unknownField([...issue.path, issue.keys[0] ?? '']);
   const field = pathOf(issue.path);
-  throw new Rejection(
-    'invalidRequest',
-    field === '' ? `the job spec: ${issue.message}` : `${field}: ${issue.message}`,
-    {
-      ...(field === '' ? {} : { field }),
-    },
-  );
+  if (field === '') throw new Rejection('invalidRequest', `the job spec: ${issue.message}`);
+  throw new Rejection('invalidRequest', `${field}: ${issue.message}`, { field });
 }
 
 function unknownField(path: readonly PropertyKey[]): Rejection {

@@ -2,8 +2,18 @@ import { unreachable } from '../errors.ts';
 import type { Incarnation, JobId } from '../ids.ts';
 import { LIMITS } from '../limits.ts';
 import { type Placement, refuse, type Refusal } from '../state/commands.ts';
-import type { AttemptEnd, EndedAttempt, FinalJob, FinalState, Job, LiveAttempt, LiveJob, Timestamp } from './job.ts';
-import type { QueuedJob, WaitingJob } from './job.ts';
+import type {
+  AttemptEnd,
+  EndedAttempt,
+  FinalJob,
+  FinalState,
+  Job,
+  LiveAttempt,
+  LiveJob,
+  QueuedJob,
+  Timestamp,
+  WaitingJob,
+} from './job.ts';
 import type { JobPlan } from './plan.ts';
 import { allowsRetryOf, backoffMs } from './retry.ts';
 import type { JobSpec } from './spec.ts';

@@ -189,8 +189,8 @@ function allocationOf(state: ClusterState, job: LiveJob): Allocation {
 }
 
 /** Records are kept in the order of use; those of one entry in the order of their keys. */
-function sortByIndex(records: Map<string, { readonly index: number }>): void {
+function sortByIndex<Value extends { readonly index: number }>(records: Map<string, Value>): void {
   const sorted = [...records].toSorted(([a, { index: i }], [b, { index: j }]) => i - j || (a < b ? -1 : 1));
   records.clear();
-  for (const [key, record] of sorted) records.set(key, record as never);
+  for (const [key, record] of sorted) records.set(key, record);
 }
