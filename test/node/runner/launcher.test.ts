@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { chooseLauncher } from '../../../node/runner/launcher.ts';
@@ -99,6 +99,10 @@ describe.each(['posixSpawn', 'node'] as const)('the launcher %s', (prefer) => {
 
   test.runIf(prefer === 'posixSpawn')('passes no descriptor but the three', async () => {
     const { folder, launch, output } = await setUp();
+    const open = openSync(folder, 'r');
+    onTestFinished(() => closeSync(open));
+    const inherited = await duplicateForChildren(open);
+    onTestFinished(() => closeSync(inherited));
     await launch(['/bin/ls', '-l', '/proc/self/fd']);
     const targets = output()
       .split('\n')
@@ -178,6 +182,27 @@ describe.each(['posixSpawn', 'node'] as const)('the launcher %s', (prefer) => {
   });
 });
 
+test('posix_spawn is not hindered by a dead child that nobody reaps', async () => {
+  const folder = tempDataDir();
+  const request = {
+    executable: '/bin/true',
+    argv: ['true'],
+    env: {},
+    cwd: folder,
+    stdin: '/dev/null',
+    stdout: `${folder}/stdout`,
+    stderr: `${folder}/stderr`,
+  };
+  const careless = await chooseLauncher({ logger: silent }, { prefer: 'posixSpawn' });
+  const pid = careless.launch(request, { failed: () => {}, exited: () => {} });
+  careless.close();
+  await until(() => readProcessStat(pid ?? 0)?.state === 'Z');
+  const launcher = await chooseLauncher({ logger: silent }, { prefer: 'posixSpawn' });
+  onTestFinished(() => launcher.close());
+  const exit = await new Promise<ProcessExit>((exited, failed) => launcher.launch(request, { failed, exited }));
+  expect(exit.exitCode).toBe(0);
+});
+
 test('posix_spawn tells what a process used', async () => {
   const folder = tempDataDir();
   const launcher = await chooseLauncher({ logger: silent }, { prefer: 'posixSpawn' });
@@ -202,3 +227,9 @@ test('posix_spawn tells what a process used', async () => {
   expect(exit.usage?.cpuSystemMs).toBeGreaterThan(0);
   expect(exit.usage?.maxRssBytes).toBeGreaterThan(300e6);
 });
+
+/** Node opens nothing that a child would get; the C library's dup does. */
+async function duplicateForChildren(fd: number): Promise<number> {
+  const { dlopen } = await import('node:ffi');
+  return dlopen(null, { dup: { return: 'i32', arguments: ['i32'] } }).functions.dup(fd);
+}

@@ -136,6 +136,20 @@ describe('the output of the present', () => {
     expect(seen.text).toBe('abcd');
   });
 
+  test('is not cut short when the attempt ends while it is read', async () => {
+    const { key, layout, reader } = setUp();
+    writeFileSync(layout.stdout, 'a');
+    const events = reader.read(key, follow, never)[Symbol.asyncIterator]();
+    let text = '';
+    for (let next = await events.next(); !next.done; next = await events.next()) {
+      text += Buffer.from(next.value.data).toString();
+      if (text !== 'a') continue;
+      appendFileSync(layout.stdout, 'b');
+      writeFileSync(layout.outcome, '');
+    }
+    expect(text).toBe('ab');
+  });
+
   test('with a tail of none has only what is new', async () => {
     const { key, layout, reader } = setUp();
     writeFileSync(layout.stdout, 'old\n');

@@ -11,13 +11,16 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:net';
+import type { Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Registry } from 'prom-client';
 import { describe, expect, test } from 'vitest';
 import type { Assignment, AttemptKey } from '../../../node/runner/ports.ts';
-import { encodeFrame } from '../../../node/runner/frames.ts';
+import { createFrameDecoder, encodeFrame } from '../../../node/runner/frames.ts';
+import type { ToRunner } from '../../../node/runner/messages.ts';
 import { attemptLayout, runnerLayout, runnerRoot } from '../../../node/runner/layout.ts';
 import { identifyProcess } from '../../../node/runner/process-identity.ts';
 import { readRunnerFile, takeRunnerFile } from '../../../node/runner/runner-file.ts';
@@ -42,7 +45,11 @@ async function runNode(
   dataDir: string,
   assignments: readonly Assignment[],
   events: number,
-  more: { readonly options?: object; readonly env?: Record<string, string>; readonly extra?: number[] } = {},
+  more: {
+    readonly options?: object;
+    readonly env?: Record<string, string>;
+    readonly extra?: (number | 'ignore')[];
+  } = {},
 ) {
   const child = spawn(
     process.execPath,
@@ -106,7 +113,8 @@ describe('the death of the node', () => {
       const dataDir = tempDataDir();
       const leak = join(dataDir, 'leak');
       const job = assignment(sh('env; cat /proc/$PPID/environ; ls -l /proc/self/fd /proc/$PPID/fd'));
-      const extra = [3, 4, 5].map(() => openSync(leak, 'w'));
+      // Node closes the low ones to its children by itself.
+      const extra = [...Array.from({ length: 37 }, () => 'ignore' as const), openSync(leak, 'w')];
       await runNode(dataDir, [job], 2, { options: { launcher }, env: { QUORATE_TOKEN: 'canary' }, extra });
       const output = readFileSync(attemptLayout(layoutOf(dataDir).attempts, job).stdout, 'utf8');
       expect(output).toContain('QUORATE_JOB_ID');
@@ -177,6 +185,16 @@ describe('the runner process', () => {
     process.kill(node.pid, 'SIGKILL');
     await until(() => node.events.some((event) => event.kind === 'gone'));
     await until(() => !runs(main) && !runs(away));
+  });
+
+  test('ends what a dead one started also when it hides its environment', async () => {
+    const node = await connectNode(tempDataDir());
+    const key = node.start(sh('echo $$ > $QUORATE_OUTPUTS/pid; exec env -i sleep 1000'));
+    const pid = await pidIn(join(node.layout(key).outputs, 'pid'));
+    await until(() => existsSync(node.layout(key).meta));
+    process.kill(node.pid, 'SIGKILL');
+    await until(() => node.events.some((event) => event.kind === 'gone'));
+    await until(() => !runs(pid));
   });
 
   test('does not kill a process that has got the number of a job of old', async () => {
@@ -355,13 +373,13 @@ describe('the runner process', () => {
     expect(existsSync(node.layout(key).root)).toBe(false);
   });
 
-  test('treats an outcome that is not whole as none', async () => {
+  test.each(['', '{"version":1,', '{"version":2}'])('treats the outcome %j as none', async (text) => {
     const dataDir = tempDataDir();
     const node = await connectNode(dataDir);
     const key = node.start({ command: ['true'] });
     await node.ended(key);
     await node.supervisor.close('killJobs');
-    writeFileSync(node.layout(key).outcome, '{"version":1,');
+    writeFileSync(node.layout(key).outcome, text);
     const next = await connectNode(dataDir);
     expect(next.held).toEqual([]);
     expect(existsSync(node.layout(key).forgotten)).toBe(true);
@@ -394,6 +412,51 @@ describe('the runner process', () => {
     });
     expect(() => supervisor.start(assignment({ command: ['true'] }))).toThrow('no runner process is connected');
     await supervisor.close('keep');
+  });
+});
+
+describe('a connection that breaks', () => {
+  test('is made again to the same runner, and what may be lost is said again', async () => {
+    const dataDir = tempDataDir();
+    const { root, lockFile } = layoutOf(dataDir);
+    mkdirSync(root, { recursive: true });
+    const socket = join(root, 'fake.sock');
+    const heard: ToRunner[][] = [];
+    const sockets: Socket[] = [];
+    const server = createServer((peer) => {
+      const decoder = createFrameDecoder<ToRunner>();
+      const messages: ToRunner[] = [];
+      heard.push(messages);
+      sockets.push(peer);
+      peer.on('data', (chunk: Buffer) => {
+        for (const decoded of decoder.push(chunk)) if (decoded.kind === 'message') messages.push(decoded.message);
+        if (messages.length === 1) {
+          peer.write(encodeFrame({ kind: 'welcome', incarnation: 'fake', pid: process.pid, held: [] }));
+        }
+      });
+    }).listen(socket);
+    cleanUp(() => {
+      sockets.forEach((peer) => peer.destroy());
+      server.close();
+      rmSync(lockFile);
+    });
+    await until(() => existsSync(socket));
+    writeFileSync(lockFile, JSON.stringify({ ...identifyProcess(process.pid), incarnation: 'fake', socket }));
+
+    const node = await connectNode(dataDir);
+    const started = node.start({ command: ['true'] });
+    const over = node.start({ command: ['true'] });
+    node.supervisor.stop(over, 'cancelled');
+    node.supervisor.renew(60_000);
+    await until(() => heard[0]?.length === 5);
+    sockets[0]?.write(encodeFrame({ kind: 'event', event: { kind: 'ended', ...over, end: { outcome: 'cancelled' } } }));
+    await node.ended(over);
+    sockets[0]?.destroy();
+    await until(() => heard[1]?.length === 3);
+    expect(heard[1]?.map((message) => message.kind)).toEqual(['hello', 'renew', 'start']);
+    expect(heard[1]?.[1]).toMatchObject({ ms: expect.any(Number) });
+    expect(heard[1]?.[2]).toMatchObject({ assignment: started });
+    expect(node.events.map((event) => event.kind)).toEqual(['ended']);
   });
 });
 
