@@ -54,6 +54,9 @@ try {
   }
   console.log(`\n${answers.length} jobs ended, ${failed} of them without success`);
   process.exitCode = failed === 0 ? 0 : 1;
+} catch (error) {
+  process.stderr.write(`${cluster.logTails()}\n`);
+  throw error;
 } finally {
   await cluster.close();
 }
