@@ -178,6 +178,16 @@ test('blocks before a compaction are removed from the disk, the rest of them aft
   expect((await reopened(folder)).entries.length).toBe(10);
 });
 
+test('a block ends at 128 entries or at 256 KiB, but holds an entry that is larger', async () => {
+  const folder = await tempFolder();
+  const store = await openLogStore(folder);
+  const sized = (index: number, kilobytes: number) => data(index, 1, 'x'.repeat(kilobytes * 1024));
+  const entries = [...range(1, 130), sized(131, 100), sized(132, 100), sized(133, 100), sized(134, 900), data(135)];
+  await store.persist(request({ hardState: hardState(1), entries }));
+  await store.close();
+  expect(await blockKeys(folder)).toEqual([1, 129, 133, 134, 135]);
+});
+
 test('each batch is synced, and is one batch', async () => {
   const folder = await tempFolder();
   await (await openLogStore(folder)).close();
@@ -293,6 +303,19 @@ describe('broken invariants end the store', () => {
     await store.close();
     expect((await reopened(folder)).entries).toEqual(range(1, 5));
   });
+});
+
+test('what waits behind a call that fails is rejected too', async () => {
+  const store = await openLogStore(await tempFolder(), { groupBytes: 1 });
+  const calls = [
+    store.persist(request({ hardState: hardState(1), entries: [data(1)] })),
+    store.persist(request({ entries: [data(7)] })),
+    store.persist(request({ entries: [data(2)] })),
+    store.compact(meta(1)),
+  ];
+  const outcomes = await Promise.allSettled(calls);
+  expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected', 'rejected']);
+  await store.close();
 });
 
 test('after close nothing is taken, and what was asked before is on disk', async () => {
