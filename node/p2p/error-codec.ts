@@ -1,6 +1,6 @@
 import { pack, unpack } from 'msgpackr';
 import { z } from 'zod';
-import { type FaultCode, Fault, Rejection, type RejectionCode, type RejectionDetails } from '../../src/errors.ts';
+import { type FaultCode, Fault, Rejection, type RejectionCode } from '../../src/errors.ts';
 
 const wireSchema = z.object({
   type: z.enum(['rejection', 'fault']),
