@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmdirSync } from 'node:fs';
 import { readdir, rm, statfs, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,26 +13,33 @@ import { data, hardState, range, request } from './log-builders.ts';
 import { contents, nodeRecord } from './state-builders.ts';
 
 const MEGABYTES = 8;
-const folder = mkdtempSync(join(tmpdir(), 'quorate-full-'));
-const mounted = mount();
+const disk = mount();
+const folder = disk === null ? '' : `/proc/self/fd/${disk}`;
 
-/** A disk of its own, so that it can be filled; that needs root. */
-function mount(): 'mounted' | 'refused' {
+/**
+ * A disk of its own, so that it can be filled; that needs root. It is reached through an open descriptor only, so that
+ * it goes with the process, however that ends.
+ */
+function mount(): number | null {
+  const at = mkdtempSync(join(tmpdir(), 'quorate-full-'));
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${MEGABYTES}m`, 'tmpfs', folder], { stdio: 'pipe' });
-    return 'mounted';
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${MEGABYTES}m`, 'tmpfs', at], { stdio: 'pipe' });
+    const descriptor = openSync(at, 'r');
+    execFileSync('umount', ['--lazy', at], { stdio: 'pipe' });
+    return descriptor;
   } catch (error) {
-    console.log(`tests of a full disk are skipped: mount: ${String(error)}`);
-    return 'refused';
+    console.log(`tests of a full disk are skipped: ${String(error)}`);
+    return null;
+  } finally {
+    rmdirSync(at);
   }
 }
 
 afterAll(() => {
-  if (mounted === 'mounted') execFileSync('umount', [folder]);
-  rmSync(folder, { recursive: true, force: true });
+  if (disk !== null) closeSync(disk);
 });
 
-describe.skipIf(mounted === 'refused')('on a full disk', () => {
+describe.skipIf(disk === null)('on a full disk', () => {
   beforeEach(async () => {
     for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true });
   });
