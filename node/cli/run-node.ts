@@ -5,6 +5,7 @@ import { type ConfigRequest, loadNodeConfig } from '../config/load-config.ts';
 import type { RawSettings } from '../config/settings.ts';
 import { splitLabels } from '../config/sources.ts';
 import type { RunningNode } from '../node.ts';
+import { createLogger } from '../observability/logger.ts';
 import type { CommandContext, StopSignal } from './command-context.ts';
 import { EXIT } from './exit-codes.ts';
 import { exitCodeOfSignal } from './job-exit.ts';
@@ -54,7 +55,7 @@ export async function runNode(
     stopping.resolve(signal);
   });
   try {
-    const logger = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
+    const logger = createLogger(config.logLevel, pino.destination({ dest: 2, sync: true }));
     const { startNode } = await import('../node.ts');
     const node = await startNode(config, logger);
     await context.stdout.line(welcome(node));

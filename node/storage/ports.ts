@@ -1,5 +1,5 @@
 import type { PersistRequest } from '../../raft/effects.ts';
-import type { Configuration, Entry, HardState, Index, SnapshotMeta } from '../../raft/types.ts';
+import type { Entry, HardState, Index, SnapshotMeta } from '../../raft/types.ts';
 import type { StateRecord, StateTable } from '../../src/state/records.ts';
 import type { Job } from '../../src/jobs/job.ts';
 
@@ -56,4 +56,3 @@ export interface ReceivedSnapshot {
   discard(): Promise<void>;
 }
 
-export type { Configuration };

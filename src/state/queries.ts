@@ -1,18 +1,9 @@
-import type { JobId, NodeId, TokenId } from '../ids.ts';
-import type { Timestamp, UnfinishedJob } from '../jobs/job.ts';
+import type { JobId, NodeId } from '../ids.ts';
+import type { Timestamp } from '../jobs/job.ts';
 import { type Resources, ZERO } from '../resources/resources.ts';
-import type { TokenRecord } from './records.ts';
 import type { ClusterState, HeapState } from './state.ts';
 
 /** What readers ask of the state in the heap. Nothing here copies what grows with the cluster. */
-
-export function findLive(state: ClusterState, id: JobId): UnfinishedJob | null {
-  return state.jobs.get(id) ?? null;
-}
-
-export function liveJobs(state: ClusterState): Iterable<UnfinishedJob> {
-  return state.jobs.values();
-}
 
 export function countsByState(state: ClusterState): Readonly<Record<HeapState, number>> {
   return state.counts;
@@ -36,10 +27,6 @@ export function freeOf(state: ClusterState, runner: NodeId): Resources {
 /** When the leader has to propose `clock`; null: nothing will be due. */
 export function nextDue(state: ClusterState): Timestamp | null {
   return state.due.first()?.at ?? null;
-}
-
-export function findToken(state: ClusterState, id: TokenId): TokenRecord | null {
-  return state.tokens.get(id) ?? null;
 }
 
 const NONE: ReadonlySet<JobId> = new Set();
