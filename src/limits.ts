@@ -16,6 +16,8 @@ export const LIMITS = {
   envVariables: 1024,
   labels: 64,
   constraints: 32,
+  /** Kinds of custom resources that one job asks for. */
+  customResources: 32,
   nameLength: 256,
   idempotencyKeyLength: 256,
   /** How long a key is remembered. */

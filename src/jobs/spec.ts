@@ -1,22 +1,30 @@
 import { z } from 'zod';
+import { Rejection } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import { parseConstraint } from '../resources/constraint.ts';
-import { parseDuration, parseSize } from '../units.ts';
+import { formatDuration, parseDuration, parseSize } from '../units.ts';
 
 /**
  * The job spec of the API, as clients write it. Checked once at the edge; behind it the type is trusted and the numbers
  * come from `planOf`. Fields of the contract that no part serves yet are refused as `notSupported`, never ignored.
  */
 
-function parses(parse: (text: string) => unknown): (text: string) => boolean {
-  return (text) => {
+/** Text of a grammar of its own, checked by the function that reads it: what that says is told. */
+function readBy<Value>(read: (text: string) => Value, fault: (value: Value) => string | null = () => null) {
+  return z.string().superRefine((written, context) => {
     try {
-      parse(text);
-      return true;
-    } catch {
-      return false;
+      const message = fault(read(written));
+      if (message !== null) context.addIssue({ code: 'custom', message });
+    } catch (error) {
+      if (!(error instanceof Rejection)) throw error;
+      context.addIssue({ code: 'custom', message: error.message });
     }
-  };
+  });
+}
+
+function durationFrom(minMs: number) {
+  const message = `must be from ${formatDuration(minMs)} to ${formatDuration(LIMITS.timeoutMaxMs)}`;
+  return readBy(parseDuration, (ms) => (ms < minMs || ms > LIMITS.timeoutMaxMs ? message : null));
 }
 
 const text = z.string().refine((value) => !value.includes('\0'), 'must not contain NUL');
@@ -25,24 +33,25 @@ const name = text.min(1).max(LIMITS.nameLength);
 const identifier = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/, 'must be a name of letters, digits and ._/-');
-const duration = z.string().refine(parses(parseDuration), 'must be a duration such as "90s", "10m" or "1h"');
-const size = z.union([
-  z.int().nonnegative(),
-  z.string().refine(parses(parseSize), 'must be bytes or a size such as "512MiB"'),
-]);
+const pause = durationFrom(0);
+const timeLimit = durationFrom(1);
+const size = z.union([z.int().nonnegative(), readBy(parseSize)], 'must be bytes or a size such as "512MiB"');
 
 export const resourcesSchema = z.strictObject({
   cpu: z.number().nonnegative().max(100_000).optional(),
   memory: size.optional(),
   gpu: z.int().nonnegative().max(100_000).optional(),
   disk: size.optional(),
-  custom: z.record(identifier, z.number().nonnegative()).optional(),
+  custom: z
+    .record(identifier, z.number().nonnegative().max(1_000_000_000))
+    .refine((custom) => Object.keys(custom).length <= LIMITS.customResources, `at most ${LIMITS.customResources} kinds`)
+    .optional(),
 });
 
 const backoffSchema = z.strictObject({
-  initial: duration.optional(),
+  initial: pause.optional(),
   factor: z.number().min(1).max(100).optional(),
-  max: duration.optional(),
+  max: pause.optional(),
 });
 
 const retrySchema = z.union([
@@ -75,13 +84,10 @@ export const jobSpecSchema = z.strictObject({
     .optional(),
   stdin: z.string().optional(),
   resources: resourcesSchema.optional(),
-  constraints: z
-    .array(z.string().refine(parses(parseConstraint), 'must be a constraint such as "os == linux"'))
-    .max(LIMITS.constraints)
-    .optional(),
+  constraints: z.array(readBy(parseConstraint)).max(LIMITS.constraints).optional(),
   priority: z.int().min(0).max(LIMITS.priorityMax).optional(),
-  timeout: duration.optional(),
-  queueTimeout: duration.optional(),
+  timeout: timeLimit.optional(),
+  queueTimeout: timeLimit.optional(),
   notBefore: z.iso.datetime({ offset: true }).optional(),
   retry: retrySchema.optional(),
 });

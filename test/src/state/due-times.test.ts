@@ -1,0 +1,43 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type Due, DueTimes } from '../../../src/state/due-times.ts';
+
+const kind = fc.constantFrom<Due['kind']>('job', 'idempotency', 'token', 'joinToken');
+const key = fc.constantFrom('a', 'b', 'c', 'd');
+const step = fc.oneof(
+  fc.record({ kind, key, at: fc.nat({ max: 5 }) }),
+  fc.record({ kind, key, at: fc.constant(null) }),
+);
+
+describe('DueTimes', () => {
+  it('tells the earliest, and among equals always the same one', () => {
+    fc.assert(
+      fc.property(fc.array(step), (steps) => {
+        const due = new DueTimes();
+        const model = new Map<string, Due>();
+        for (const { kind: what, key: name, at } of steps) {
+          if (at === null) due.delete(what, name);
+          else due.set({ kind: what, key: name, at });
+          if (at === null) model.delete(`${what} ${name}`);
+          else model.set(`${what} ${name}`, { kind: what, key: name, at });
+          const order = (one: Due) => `${one.at} ${one.kind} ${one.key}`;
+          const first = [...model.values()].toSorted((a, b) => (order(a) < order(b) ? -1 : 1))[0] ?? null;
+          expect(due.first()).toEqual(first);
+          expect(due.size).toBe(model.size);
+        }
+      }),
+    );
+  });
+
+  it('does not grow with what was changed or taken back', () => {
+    const due = new DueTimes();
+    due.set({ kind: 'job', key: 'last', at: 1e9 });
+    for (let at = 0; at < 200_000; at += 1) {
+      due.set({ kind: 'job', key: `j${at % 10}`, at });
+      if (at % 2 === 0) due.delete('job', `j${at % 10}`);
+    }
+    for (let n = 0; n < 10; n += 1) due.delete('job', `j${n}`);
+    expect(due.size).toBe(1);
+    expect(due.first()).toEqual({ kind: 'job', key: 'last', at: 1e9 });
+  });
+});

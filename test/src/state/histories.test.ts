@@ -1,0 +1,323 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { SCOPES, SYSTEM } from '../../../src/auth.ts';
+import type { Incarnation, NodeId, TokenId } from '../../../src/ids.ts';
+import { FINAL_STATES, type FinalJob, type Job, type LiveJob } from '../../../src/jobs/job.ts';
+import { attemptOf } from '../../../src/jobs/lifecycle.ts';
+import { apply } from '../../../src/state/apply.ts';
+import { decodeEntry, decodeRecord, encodeEntry, encodeRecord } from '../../../src/state/codec.ts';
+import type { Command, Proposal } from '../../../src/state/commands.ts';
+import type { StateRecord } from '../../../src/state/records.ts';
+import { ClusterState } from '../../../src/state/state.ts';
+import { schedule } from '../../../src/scheduling/place.ts';
+import {
+  amounts,
+  bearer,
+  cancel,
+  createToken,
+  ended,
+  ending,
+  jobId,
+  LOCAL,
+  picture,
+  register,
+  started,
+  submit,
+  TestReplica,
+} from '../builders.ts';
+
+/**
+ * Random histories of a cluster: what clients, runners and leaders propose, in any order, repeated and late. Numbers are
+ * drawn first and mean something only against the state of the moment, so that most of what is proposed is near to what
+ * a real node proposes.
+ */
+const STEPS = [
+  'submit',
+  'place',
+  'schedule',
+  'start',
+  'end',
+  'lateEnd',
+  'cancel',
+  'revive',
+  'register',
+  'lose',
+  'drain',
+  'forget',
+  'clock',
+  'token',
+  'repeat',
+  'garbage',
+  'reload',
+] as const;
+
+interface Step {
+  readonly kind: (typeof STEPS)[number];
+  readonly n: number;
+  readonly m: number;
+  readonly ms: number;
+}
+
+const step: fc.Arbitrary<Step> = fc.record({
+  kind: fc.constantFrom(...STEPS),
+  n: fc.nat({ max: 1_000_000 }),
+  m: fc.nat({ max: 1_000_000 }),
+  ms: fc.nat({ max: 5_000 }),
+});
+
+const SPECS = [
+  {},
+  { resources: { cpu: 3, custom: { license: 1 } } },
+  { priority: 90, constraints: ['zone == a'] },
+  { retry: 'never' as const },
+  { retry: { max: 2, backoff: { initial: '1s' }, lostMax: 1 }, queueTimeout: '3s' },
+];
+const OUTCOMES = [
+  ending(),
+  ending({ outcome: 'failed', exitCode: 1 }),
+  ending({ outcome: 'timedOut', exitCode: null, signal: 'SIGKILL' }),
+  ending({ outcome: 'cancelled', exitCode: null }),
+  ending({ outcome: 'lost', exitCode: null }),
+];
+
+const pick = <Value>(values: readonly Value[], n: number): Value | undefined => values[n % values.length];
+
+class History {
+  readonly replica = TestReplica.founded();
+  /** Applies the same entries, and never reloads. */
+  readonly twin = new ClusterState();
+  readonly #proposals: Proposal[] = [];
+  readonly #ended: Command[] = [];
+  readonly #counted = new Map<string, string>();
+  #submitted = 0;
+  #sequence = 1_000_000;
+
+  constructor() {
+    const [proposal] = [{ principal: SYSTEM, origin: 'test', sequence: 1, commands: [founding()] }];
+    apply(this.twin, { at: this.replica.at, proposals: [proposal!] }, 1);
+    this.replica.index = 1;
+  }
+
+  take(next: Step): void {
+    this.replica.at += next.ms;
+    if (next.kind === 'reload') this.replica.reload(throughBytes);
+    else if (next.kind === 'repeat')
+      this.#apply([pick(this.#proposals, next.n)].filter((proposal) => proposal !== undefined));
+    else this.#propose(next);
+  }
+
+  #propose(next: Step): void {
+    const commands = this.#commands(next);
+    const isClients = ['submit', 'place', 'cancel', 'revive', 'drain', 'token'].includes(next.kind);
+    const principal = isClients ? LOCAL : SYSTEM;
+    this.#sequence += 1 + (next.m % 3);
+    this.#apply([{ principal, origin: `node-${next.m % 3}`, sequence: this.#sequence, commands }]);
+  }
+
+  #apply(proposals: readonly Proposal[]): void {
+    for (const proposal of proposals) if (!this.#proposals.includes(proposal)) this.#proposals.push(proposal);
+    const entry = decodeEntry(encodeEntry({ at: this.replica.at, proposals }));
+    const results = this.replica.apply(entry.proposals);
+    const twin = apply(this.twin, entry, this.replica.index);
+    expect(twin.results.map((answer) => answer.results)).toEqual(results);
+    expect(twin.events).toEqual(this.replica.last.events);
+    expect(sorted(twin.changes)).toEqual(sorted(this.replica.last.changes));
+    expect(picture(this.twin)).toEqual(picture(this.replica.state));
+    for (const event of this.replica.last.events) if (event.kind === 'job') this.#checkJob(event.job);
+  }
+
+  /** What counted once never changes, and no job has more attempts than its policy and its clients allow. */
+  #checkJob(job: Job): void {
+    for (const attempt of job.past) {
+      const key = `${job.id}/${attempt.attempt}`;
+      const told = JSON.stringify(attempt);
+      expect(this.#counted.get(key) ?? told).toBe(told);
+      this.#counted.set(key, told);
+    }
+    const { retry } = job.plan;
+    const extra = job.revivals ?? 0;
+    const lost = job.past.filter(({ outcome }) => outcome === 'lost').length;
+    const failed = job.past.filter(({ outcome }) => outcome === 'failed' || outcome === 'timedOut').length;
+    expect(lost).toBeLessThanOrEqual(retry.lostMax + 1 + extra);
+    expect(failed).toBeLessThanOrEqual(retry.max + 1 + extra);
+    const succeeded = job.past.filter(({ outcome }) => outcome === 'succeeded').length;
+    if (extra === 0) expect(succeeded).toBeLessThanOrEqual(1);
+  }
+
+  #commands({ kind, n, m }: Step): Command[] {
+    const { state } = this.replica;
+    const live = [...state.jobs.values()].filter(
+      (job): job is LiveJob => job.state === 'assigned' || job.state === 'running',
+    );
+    const job = pick(live, n);
+    const runner = `runner-${n % 3}` as NodeId;
+    const incarnation = state.runners.get(runner)?.incarnation ?? ('none' as Incarnation);
+    switch (kind) {
+      case 'submit':
+        return [this.#submit(n, null)];
+      case 'place':
+        return [this.#submit(n, { runner, incarnation }), this.#submit(m, { runner, incarnation })];
+      case 'schedule':
+        return schedule(state, { limit: 1 + (n % 5), random: () => (m % 97) / 97 });
+      case 'start':
+        return job === undefined ? [] : [started(numberOf(job), attemptOf(job), job.current.incarnation)];
+      case 'end':
+      case 'lateEnd':
+        return this.#end(kind, n, m, job);
+      case 'cancel':
+        return [cancel(1 + this.#submitted - (n % Math.min(this.#submitted + 1, 8)), m % 4 === 0 ? 'queued' : 'any')];
+      case 'revive':
+        return this.#revive(n);
+      case 'register':
+        return [register(runner, `i${m % 4}` as Incarnation, totalOf(m), { zone: m % 2 === 0 ? 'a' : 'b' })];
+      case 'lose':
+        return [{ kind: 'loseRunner', runner, incarnation: m % 5 === 0 ? ('none' as Incarnation) : incarnation }];
+      case 'drain':
+        return [{ kind: 'drainRunner', runner, mode: m % 2 === 0 ? 'drain' : 'undrain' }];
+      case 'forget':
+        return m % 4 === 0 ? [{ kind: 'forgetNode', node: runner }] : [announce(runner)];
+      case 'clock':
+        return [{ kind: 'clock' }];
+      case 'token':
+        return n % 3 === 0
+          ? [{ kind: 'revokeToken', id: `t${m % 3}` as TokenId }]
+          : [createToken(`t${m % 3}`, [SCOPES[n % SCOPES.length]!], m % 2 === 0 ? null : this.replica.at + m)];
+      case 'garbage':
+        return garbage(n, m);
+      default:
+        return [];
+    }
+  }
+
+  /** Ids are made for one proposal and used in no other. */
+  #submit(n: number, placement: { runner: NodeId; incarnation: Incarnation } | null): Command {
+    this.#submitted += 1;
+    const idempotency = n % 5 === 0 ? { key: `k${n % 4}`, bodyHash: `h${n % 2}` } : null;
+    return submit(this.#submitted, { spec: pick(SPECS, n) as never, placement, idempotency });
+  }
+
+  #end(kind: 'end' | 'lateEnd', n: number, m: number, job: LiveJob | undefined): Command[] {
+    const late = pick(this.#ended, n);
+    if (kind === 'lateEnd' && late !== undefined) return [late];
+    if (job === undefined) return [];
+    const attempt = attemptOf(job) - (m % 7 === 0 ? 1 : 0);
+    if (attempt === 0) return [];
+    const incarnation = m % 6 === 0 ? ('other' as Incarnation) : job.current.incarnation;
+    const command = ended(numberOf(job), attempt, pick(OUTCOMES, m), incarnation, this.replica.at);
+    this.#ended.push(command);
+    return [command];
+  }
+
+  #revive(n: number): Command[] {
+    const records = [...this.replica.disk.values()].map(({ value }) => value);
+    const finals = records.filter((value): value is FinalJob => value !== null && 'finalAt' in value);
+    const record = pick(finals, n);
+    return record === undefined ? [] : [{ kind: 'retry', job: record.id, record }];
+  }
+}
+
+function founding(): Command {
+  return { kind: 'createCluster', clusterId: 'cluster', auth: 'loopbackOpen' };
+}
+
+function announce(node: NodeId): Command {
+  return { kind: 'announceNode', node, addresses: ['/ip4/127.0.0.1/tcp/1'], http: null, version: '1' };
+}
+
+function totalOf(m: number) {
+  return amounts({ cpuMilli: 1000 * (m % 6), custom: m % 2 === 0 ? { license: 2000 } : {} });
+}
+
+function numberOf(job: Job): number {
+  return Number(job.id.slice(-12));
+}
+
+function garbage(n: number, m: number): Command[] {
+  const values: readonly unknown[] = [
+    null,
+    7,
+    [],
+    {},
+    { kind: 'toString' },
+    { kind: 'submit' },
+    { kind: 'ended', job: 1 },
+  ];
+  return [pick(values, n), pick(values, m), { kind: 'clock' }] as Command[];
+}
+
+function throughBytes(record: StateRecord): StateRecord {
+  if (record.value === null) return record;
+  const value = decodeRecord(record.table, encodeRecord(record.table, record.value as never));
+  return { ...record, value } as StateRecord;
+}
+
+function sorted(changes: readonly StateRecord[]): readonly StateRecord[] {
+  const keys = changes.map(({ table, key }) => `${table} ${key}`);
+  expect(new Set(keys).size).toBe(keys.length);
+  return changes.toSorted((a, b) => (`${a.table} ${a.key}` < `${b.table} ${b.key}` ? -1 : 1));
+}
+
+describe('any history', () => {
+  it('keeps two replicas equal, one of them reloaded now and then, and every invariant', () => {
+    const reached = new Set<string>();
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 20, maxLength: 120, size: 'max' }), (steps) => {
+        const history = new History();
+        for (const next of steps) {
+          history.take(next);
+          for (const event of history.replica.last.events) {
+            if (event.kind === 'job') reached.add(`${event.before} → ${event.job.state}`);
+          }
+        }
+      }),
+      { numRuns: 200 },
+    );
+    for (const state of FINAL_STATES) expect([...reached].some((change) => change.endsWith(state))).toBe(true);
+    for (const change of ['queued → assigned', 'running → queued', 'running → waiting', 'failed → queued']) {
+      expect(reached).toContain(change);
+    }
+  });
+
+  it('is never stopped by what a proposal holds', () => {
+    const replica = TestReplica.withRunner();
+    const kind = fc.constantFrom(
+      'submit',
+      'assign',
+      'started',
+      'ended',
+      'retry',
+      'registerRunner',
+      'createToken',
+      'useJoinToken',
+    );
+    const anything = fc.anything({ withNullPrototype: true, maxDepth: 3 });
+    const fields = fc.dictionary(
+      fc.constantFrom(
+        'id',
+        'job',
+        'spec',
+        'attempt',
+        'placement',
+        'record',
+        'total',
+        'labels',
+        'end',
+        'scopes',
+        'idempotency',
+      ),
+      fc.oneof(anything, fc.constant(jobId(1)), fc.constant({ command: ['x'] })),
+    );
+    const command = fc.oneof(
+      anything,
+      fc.tuple(kind, fields).map(([name, rest]) => ({ ...rest, kind: name })),
+    );
+    const principal = fc.constantFrom(SYSTEM, LOCAL, bearer('t'));
+    fc.assert(
+      fc.property(principal, fc.array(command, { maxLength: 4 }), (by, commands) => {
+        const results = replica.propose(by, commands as Command[]);
+        expect(results).toHaveLength(commands.length);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
