@@ -57,6 +57,8 @@ export const NETWORK_LIMITS = {
   reopenMaxMs: 1000,
   /** Streams that failed in a row before the connection is given up. */
   reopenTries: 8,
+  /** Of two ends that dial at the same moment one starts about this much later, and mostly finds itself connected. */
+  politeDialMs: 150,
   /** Connections opened by both ends within this time are one race, settled by peer id. */
   simultaneousMs: 3000,
   /** How long a doubled connection may finish what is under way. */

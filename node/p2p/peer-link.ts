@@ -23,9 +23,6 @@ export interface PeerLinkDependencies {
   readonly onState: (state: 'up' | 'down', connection: Connection) => void;
 }
 
-/** Of two ends that dial at the same moment, one starts this much later and mostly finds itself connected. */
-const POLITE_DELAY_MS = 150;
-
 /**
  * Keeps one member connected. At most one session is in use and one being opened; every further connection is
  * tolerated until its dialler closes it. Each end chooses for what it sends, so they need not agree.
@@ -99,7 +96,9 @@ export class PeerLink {
 
   #dial(): void {
     if (this.#stopped) return;
-    this.#redial.start(this.#winner === 'outbound' ? 0 : POLITE_DELAY_MS * (0.5 + this.#dependencies.random()));
+    this.#redial.start(
+      this.#winner === 'outbound' ? 0 : this.#limits.politeDialMs * (0.5 + this.#dependencies.random()),
+    );
   }
 
   #dialIfAlone(): void {

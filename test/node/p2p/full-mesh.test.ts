@@ -1,18 +1,22 @@
+import { pino } from 'pino';
 import { afterEach, expect, test } from 'vitest';
-import { createNodeKey } from '../../../node/p2p/identity.ts';
 import { bytes, connected, eventually, introduce, pause, TestCluster } from './support.ts';
 
 const cluster = new TestCluster();
 afterEach(() => cluster.close());
 
-test('twelve nodes of one machine that start at once are all connected, hear one another and stay so', async () => {
+test('twelve nodes of one machine that start at once are all connected at the first dial, hear one another and stay so', async () => {
   const errors: unknown[] = [];
   const onError = (error: unknown): void => void errors.push(error);
   process.on('unhandledRejection', onError);
   process.on('uncaughtException', onError);
   try {
     const size = 12;
-    const networks = await Promise.all(Array.from({ length: size }, () => cluster.start()));
+    // So that a busy machine cannot make a dial fail.
+    const patient = { dialTimeoutMs: 50_000, addressDialTimeoutMs: 50_000, upgradeTimeoutMs: 50_000 };
+    const log: string[] = [];
+    const logger = pino({ level: 'debug' }, { write: (line) => void log.push(line) });
+    const networks = await Promise.all(Array.from({ length: size }, () => cluster.start({ logger, limits: patient })));
     const heard = networks.map(() => new Set<string>());
     const events = networks.map(() => [] as string[]);
     networks.forEach((network, position) => {
@@ -22,6 +26,7 @@ test('twelve nodes of one machine that start at once are all connected, hear one
     });
     introduce(networks);
     await connected(networks);
+    expect(log.filter((line) => line.includes('a dial to a member failed'))).toEqual([]);
     await Promise.all(
       networks.flatMap((from) =>
         networks
@@ -46,16 +51,21 @@ test('twelve nodes of one machine that start at once are all connected, hear one
   expect(errors).toEqual([]);
 }, 60_000);
 
-test('two that dial each other at the same moment settle on connections without going down', async () => {
+test('two that dial each other at the same moment settle on one connection without going down', async () => {
+  const sockets = (): number => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
+  const before = sockets();
   for (let round = 0; round < 10; round += 1) {
-    const keys = [await createNodeKey(), await createNodeKey()];
-    const networks = await Promise.all(keys.map((key) => cluster.start({ key })));
+    const networks = await Promise.all([1, 2].map(() => cluster.start({ limits: { politeDialMs: 0 } })));
     const events: string[] = [];
     for (const network of networks) network.onConnectivity((_peer, state) => events.push(state));
     introduce(networks);
     await connected(networks);
+    // Both ends of it are in this process.
+    await eventually(() => sockets() === before + 2);
     await pause(100);
+    expect(sockets()).toBe(before + 2);
     expect(events).toEqual(['up', 'up']);
     await Promise.all(networks.map((network) => network.close()));
+    await eventually(() => sockets() === before);
   }
 }, 60_000);

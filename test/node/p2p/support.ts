@@ -1,4 +1,4 @@
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import type { Registry } from 'prom-client';
 import type { NodeId } from '../../../src/ids.ts';
 import { createClusterKey } from '../../../node/p2p/cluster-key.ts';
@@ -20,6 +20,7 @@ export interface NetworkPlan {
   readonly advertise?: readonly string[];
   readonly limits?: Partial<NetworkLimits>;
   readonly registry?: Registry;
+  readonly logger?: Logger;
 }
 
 /** Networks on loopback that share a cluster's key and are closed with the test. */
@@ -30,7 +31,7 @@ export class TestCluster {
   async start(plan: NetworkPlan = {}): Promise<PeerNetwork> {
     const network = await createPeerNetwork(
       {
-        logger: QUIET,
+        logger: plan.logger ?? QUIET,
         privateKey: plan.key ?? (await createNodeKey()),
         clusterKey: plan.clusterKey ?? this.key,
         clusterId: plan.clusterId ?? CLUSTER_ID,
