@@ -18,12 +18,14 @@ export interface Search {
   readonly wanted: Wanted;
   /** By position; null until chance no longer finds one. What has no room any more leaves it. */
   candidates: number[] | null;
-  /** Which runners meet the constraints; null for all. */
+  /** Which runners meet the constraints, found out when first asked: 0 not yet, else `YES` or `NO`. Null: all do. */
   readonly accepting: Uint8Array | null;
 }
 
 /** What is compared of each runner, side by side in one array: cpu, memory, gpu, disk, attempts. */
 const COLUMNS = 5;
+const YES = 1;
+const NO = 2;
 
 export function seatOf({ record, free, jobs }: Allocation): SeatAtRunner {
   const placement = { runner: record.id, incarnation: record.incarnation };
@@ -47,15 +49,18 @@ export class Seats {
   constructor(allocations: readonly Allocation[], random: Random) {
     this.#random = random;
     this.#allocations = allocations.filter(({ record }) => record.state === 'ready');
-    this.#seats = Array.from<undefined>({ length: this.#allocations.length });
+    this.#seats = Array.from(this.#allocations, () => undefined);
     this.#room = new Float64Array(this.#allocations.length * COLUMNS);
-    for (const [at, { free, jobs }] of this.#allocations.entries()) this.#setRoom(at, free, jobs.size);
+    for (let at = 0; at < this.#allocations.length; at += 1) {
+      const { free, jobs } = this.#allocations[at] as Allocation;
+      this.#setRoom(at, free, jobs.size);
+    }
     this.#mostFree = mostOf(this.#allocations);
   }
 
   search(wanted: Wanted): Search {
     const isHopeless = !fits(wanted.demand, this.#mostFree);
-    return { wanted, candidates: isHopeless ? [] : null, accepting: isHopeless ? null : this.#accepting(wanted) };
+    return { wanted, candidates: isHopeless ? [] : null, accepting: this.#acceptingFor(wanted) };
   }
 
   /** Takes the room for one such job; null: no runner has it. */
@@ -80,19 +85,19 @@ export class Seats {
     return this.#drawFrom(search.candidates, search.wanted);
   }
 
-  #probe({ wanted, accepting }: Search): number[] {
+  #probe(search: Search): number[] {
     const found: number[] = [];
     for (let probes = 0; probes < PROBES && found.length < 2; probes += 1) {
       const at = Math.floor(this.#random() * this.#allocations.length);
-      if (found[0] !== at && accepting?.[at] !== 0 && this.#hasRoom(at, wanted)) found.push(at);
+      if (found[0] !== at && this.#hasRoom(at, search.wanted) && this.#accepts(at, search)) found.push(at);
     }
     return found;
   }
 
-  #scan({ wanted, accepting }: Search): number[] {
+  #scan(search: Search): number[] {
     const found: number[] = [];
     for (let at = 0; at < this.#allocations.length; at += 1) {
-      if (accepting?.[at] !== 0 && this.#hasRoom(at, wanted)) found.push(at);
+      if (this.#hasRoom(at, search.wanted) && this.#accepts(at, search)) found.push(at);
     }
     this.checks += this.#allocations.length;
     return found;
@@ -123,15 +128,18 @@ export class Seats {
     return true;
   }
 
-  #accepting(wanted: Wanted): Uint8Array | null {
-    if (wanted.constraints.length === 0) return null;
-    const key = wanted.constraints.map(formatConstraint).join('\n');
-    const known = this.#acceptingBy.get(key);
-    if (known !== undefined) return known;
-    const made = Uint8Array.from(this.#allocations, ({ record }) => (accepts(record, wanted) ? 1 : 0));
-    this.#acceptingBy.set(key, made);
-    this.checks += this.#allocations.length;
-    return made;
+  #accepts(at: number, { wanted, accepting }: Search): boolean {
+    if (accepting === null) return true;
+    if (accepting[at] === 0) accepting[at] = accepts((this.#allocations[at] as Allocation).record, wanted) ? YES : NO;
+    return accepting[at] === YES;
+  }
+
+  #acceptingFor({ constraints }: Wanted): Uint8Array | null {
+    if (constraints.length === 0) return null;
+    const key = constraints.map(formatConstraint).join('\n');
+    const known = this.#acceptingBy.get(key) ?? new Uint8Array(this.#allocations.length);
+    this.#acceptingBy.set(key, known);
+    return known;
   }
 
   #setRoom(at: number, free: Resources, attempts: number): void {

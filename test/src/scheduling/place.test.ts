@@ -4,6 +4,7 @@ import type { Incarnation, NodeId } from '../../../src/ids.ts';
 import { planOf } from '../../../src/jobs/plan.ts';
 import { placeOne, schedule } from '../../../src/scheduling/place.ts';
 import type { Random } from '../../../src/scheduling/rank.ts';
+import type { Command } from '../../../src/state/commands.ts';
 import { amounts, assign, I1, jobId, R1, R2, register, submit, TestReplica } from '../builders.ts';
 
 function seeded(seed: number): Random {
@@ -16,6 +17,8 @@ function seeded(seed: number): Random {
 
 const runner = (n: number) => `runner-${n}` as NodeId;
 const plan = (spec = {}) => planOf({ command: ['x'], ...spec });
+
+const drain = (id: NodeId): Command => ({ kind: 'drainRunner', runner: id, mode: 'drain' });
 
 function withRunners(count: number, cpuMilli = 4000): TestReplica {
   const replica = TestReplica.founded();
@@ -59,6 +62,13 @@ describe('placeOne', () => {
     expect(replica.state.runners.get(placeOne(replica.state, odd, seeded(3))!.runner)?.labels).toEqual({ zone: 'odd' });
     expect(placeOne(replica.state, plan({ resources: { cpu: 2 } }), seeded(3))).toBe(null);
     expect(placeOne(replica.state, plan({ constraints: ['zone == none'] }), seeded(3))).toBe(null);
+  });
+
+  it.each([2, 100])('takes none of %i that drain or are lost', (count) => {
+    const replica = withRunners(count);
+    replica.local(...Array.from({ length: count - 1 }, (_, n) => drain(runner(n))));
+    replica.system({ kind: 'loseRunner', runner: runner(count - 1), incarnation: I1 });
+    expect(placeOne(replica.state, plan(), seeded(2))).toBe(null);
   });
 
   it('finds the last free runner of many', () => {
@@ -153,6 +163,17 @@ describe('schedule', () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  it('fills all of the few that meet a constraint among very many', () => {
+    const replica = TestReplica.founded();
+    const labels = (n: number) => ({ zone: n % 25 === 0 ? 'rare' : 'common' });
+    const one = amounts({ cpuMilli: 1000 });
+    replica.system(...Array.from({ length: 1000 }, (_, n) => register(runner(n), I1, one, labels(n))));
+    replica.local(...Array.from({ length: 50 }, (_, n) => submit(n, { spec: { constraints: ['zone == rare'] } })));
+    for (let seed = 1; seed <= 5; seed += 1) {
+      expect(schedule(replica.state, { limit: 1000, random: seeded(seed) })).toHaveLength(40);
+    }
   });
 
   it('is the same for the same state and seed', () => {

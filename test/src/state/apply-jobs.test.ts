@@ -4,7 +4,9 @@ import { nextDue } from '../../../src/state/queries.ts';
 import {
   amounts,
   assign,
+  bearer,
   cancel,
+  createToken,
   ended,
   ending,
   FAILED,
@@ -72,6 +74,8 @@ describe('submit', () => {
     replica.local(submit(1));
     expect(replica.local(submit(1))).toEqual([{ ok: true, job: jobId(1), existed: true }]);
     expect(replica.state.jobs.size).toBe(1);
+    replica.local(createToken('other', ['jobs:write']));
+    expect(replica.propose(bearer('other'), [submit(1)])).toEqual([refused('conflict')]);
   });
 
   it('refuses a spec that cannot be planned, and takes its neighbours', () => {
@@ -291,6 +295,22 @@ describe('retry', () => {
     replica.local(retry(1), cancel(1));
     expect(replica.local(retry(1))).toEqual([OK]);
     expect(replica.job(1)).toMatchObject({ state: 'queued', revivals: 2 });
+  });
+
+  it('refuses a record that is not one of a final job', () => {
+    replica.local(submit(1, { placement, spec: { retry: 'never' } }));
+    replica.system(ended(1, 1, FAILED));
+    const record = replica.job(1);
+    const broken = [
+      null,
+      { ...record, past: undefined },
+      { ...record, past: [{ ...record.past[0], attempt: 2 }] },
+      { ...record, past: [{ ...record.past[0], outcome: 'x' }] },
+      { ...record, state: 'queued' },
+      { ...record, spec: null },
+    ];
+    for (const one of broken) expect(replica.local(retry(1, one as never))).toEqual([refused('invalidRequest')]);
+    expect(replica.local(retry(1, record))).toEqual([OK]);
   });
 
   it('refuses a job that has succeeded, and the record of another job', () => {

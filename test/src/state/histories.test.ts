@@ -93,8 +93,8 @@ class History {
   #sequence = 1_000_000;
 
   constructor() {
-    const [proposal] = [{ principal: SYSTEM, origin: 'test', sequence: 1, commands: [founding()] }];
-    apply(this.twin, { at: this.replica.at, proposals: [proposal!] }, 1);
+    const proposal = { principal: SYSTEM, origin: 'test', sequence: 1, commands: [founding()] };
+    apply(this.twin, { at: this.replica.at, proposals: [proposal] }, 1);
     this.replica.index = 1;
   }
 
