@@ -55,4 +55,3 @@ export interface ReceivedSnapshot {
   install(): Promise<StateStore>;
   discard(): Promise<void>;
 }
-
