@@ -3,8 +3,12 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+# What was installed from, so that a checkout that only touches the lock file asks no registry.
+installed=node_modules/.installed-lock.json
+
 up_to_date() {
-  [ node_modules/.package-lock.json -nt package-lock.json ] && node_modules/.bin/node --version >/dev/null 2>&1
+  node_modules/.bin/node --version >/dev/null 2>&1 || return 1
+  cmp -s package-lock.json "$installed" || [ node_modules/.package-lock.json -nt package-lock.json ]
 }
 
 if up_to_date; then exit 0; fi
@@ -25,3 +29,4 @@ case "$(node_modules/.bin/node --version 2>/dev/null || echo none)" in
     ;;
 esac
 touch node_modules/.package-lock.json
+cp package-lock.json "$installed"
