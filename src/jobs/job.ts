@@ -16,6 +16,7 @@ export const JOB_STATES: readonly JobState[] = ['waiting', 'queued', 'assigned',
 export interface Usage {
   readonly cpuUserMs: number;
   readonly cpuSystemMs: number;
+  /** Linux counts from before the exec: never less than the size of the runner process, some 60 to 100 MB. */
   readonly maxRssBytes: number;
 }
 
