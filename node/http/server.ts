@@ -3,9 +3,10 @@ import type { AddressInfo } from 'node:net';
 import { isIP } from 'node:net';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
-import { assert, Fault, Rejection } from '../../src/errors.ts';
+import { assert, Rejection } from '../../src/errors.ts';
 import type { Address } from '../config/config.ts';
 import type { Core } from '../core.ts';
+import { listenError } from '../listen-error.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import { createApp } from './app.ts';
 
@@ -51,7 +52,7 @@ export async function createHttpServer(dependencies: HttpDependencies, options: 
     version: options.version ?? '0.0.0',
   });
   await app.fastify.listen({ ...options.address, backlog: 1024 }).catch((error: unknown) => {
-    throw listenError(error, options);
+    throw listenError('HTTP', hostOf(options), error);
   });
   const bound = app.fastify.server.address();
   assert(bound !== null && typeof bound === 'object', 'a TCP server has an address');
@@ -86,13 +87,4 @@ async function isLoopback(host: string): Promise<boolean> {
 
 function isLoopbackAddress(address: string): boolean {
   return address === '::1' || /^(::ffff:)?127\./.test(address);
-}
-
-function listenError(error: unknown, options: HttpOptions): Error {
-  const code = error instanceof Error && 'code' in error ? error.code : null;
-  const address = hostOf(options);
-  if (code === 'EADDRINUSE') return new Rejection('conflict', `the HTTP address ${address} is in use`);
-  if (code === 'EADDRNOTAVAIL') return new Rejection('invalidRequest', `this machine has no HTTP address ${address}`);
-  if (code === 'EACCES') return new Rejection('forbidden', `this user may not listen on the HTTP address ${address}`);
-  return new Fault('stopping', `cannot listen on the HTTP address ${address}`, { cause: error });
 }

@@ -6,7 +6,7 @@ import type { Registry } from 'prom-client';
 import { Fault } from '../../src/errors.ts';
 import type { NodeId } from '../../src/ids.ts';
 import type { Address } from '../config/config.ts';
-import { multiaddrOf, parseAddress, withPeer } from './addresses.ts';
+import { parseAddress, withPeer } from './addresses.ts';
 import { BulkConnections } from './bulk-connections.ts';
 import { BytesResponder, type OpenHandler, readBytes } from './bytes-channel.ts';
 import { CapacityGossip } from './capacity-gossip.ts';
@@ -53,7 +53,7 @@ export async function createPeerNetwork(
   const announce = options.advertise.map(parseAddress);
   const host = await startHost(
     { logger, privateKey, clusterKey, protocols, gate },
-    { listen: multiaddrOf(options.listen), announce, limits },
+    { listen: options.listen, announce, limits },
   );
   const network = new Libp2pNetwork({ host, gate, protocols, logger, registry }, { announce, limits });
   await network.serve();

@@ -10,8 +10,9 @@ import { yamux } from '@libp2p/yamux';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import type { Logger } from 'pino';
-import { Fault } from '../../src/errors.ts';
-import { preferReachable } from './addresses.ts';
+import type { Address } from '../config/config.ts';
+import { listenError } from '../listen-error.ts';
+import { multiaddrOf, preferReachable } from './addresses.ts';
 import { formatSwarmKey } from './cluster-key.ts';
 import type { Gate, ProtocolRegistrar } from './gate.ts';
 import { libp2pLogger } from './libp2p-logger.ts';
@@ -29,13 +30,13 @@ export interface HostDependencies {
 }
 
 export interface HostOptions {
-  readonly listen: Multiaddr;
+  readonly listen: Address;
   /** Empty: what is bound. */
   readonly announce: readonly Multiaddr[];
   readonly limits: NetworkLimits;
 }
 
-/** libp2p set up for one cluster. @throws Fault `peerUnreachable` when the address cannot be bound */
+/** libp2p set up for one cluster. @throws Rejection `conflict` when the port is in use, and others as `listenError` */
 export async function startHost(dependencies: HostDependencies, options: HostOptions): Promise<Host> {
   const { logger, privateKey, clusterKey, gate } = dependencies;
   const { limits } = options;
@@ -44,7 +45,7 @@ export async function startHost(dependencies: HostDependencies, options: HostOpt
     logger: libp2pLogger(logger),
     nodeInfo: { name: 'quorate', version: '1', userAgent: 'quorate' },
     addresses: {
-      listen: [options.listen.toString()],
+      listen: [multiaddrOf(options.listen).toString()],
       announce: options.announce.map(String),
       // Addresses that others claim to see this node at are never passed on.
       announceFilter: (addresses) => (options.announce.length > 0 ? [...options.announce] : preferReachable(addresses)),
@@ -64,9 +65,7 @@ export async function startHost(dependencies: HostDependencies, options: HostOpt
     await host.start();
   } catch (error) {
     await Promise.resolve(host.stop()).catch(() => {});
-    throw new Fault('peerUnreachable', `cannot listen on ${options.listen.toString()}: ${String(error)}`, {
-      cause: error,
-    });
+    throw listenError('p2p', `${options.listen.host}:${options.listen.port}`, error);
   }
   return host;
 }

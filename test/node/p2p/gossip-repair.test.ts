@@ -1,6 +1,5 @@
 import type { Connection } from '@libp2p/interface';
 import { afterEach, expect, test } from 'vitest';
-import { parseAddress } from '../../../node/p2p/addresses.ts';
 import { CapacityGossip } from '../../../node/p2p/capacity-gossip.ts';
 import { createClusterKey } from '../../../node/p2p/cluster-key.ts';
 import { Gate } from '../../../node/p2p/gate.ts';
@@ -22,7 +21,7 @@ async function startMember(key: Awaited<ReturnType<typeof createNodeKey>>, clust
   gate.setMembers(new Set(members));
   const host = await startHost(
     { logger: QUIET, privateKey: key, clusterKey, protocols, gate },
-    { listen: parseAddress('127.0.0.1:0'), announce: [], limits },
+    { listen: { host: '127.0.0.1', port: 0 }, announce: [], limits },
   );
   closers.unshift(() => stopHost(host));
   const connections: Connection[] = [];

@@ -2,7 +2,6 @@ import type { Connection, Stream } from '@libp2p/interface';
 import { multiaddr } from '@multiformats/multiaddr';
 import { Registry } from 'prom-client';
 import { afterEach, describe, expect, test } from 'vitest';
-import { parseAddress } from '../../../node/p2p/addresses.ts';
 import { createClusterKey } from '../../../node/p2p/cluster-key.ts';
 import { Gate } from '../../../node/p2p/gate.ts';
 import { createNodeKey } from '../../../node/p2p/identity.ts';
@@ -42,7 +41,7 @@ async function startIntruder(clusterKey = cluster.key): Promise<Host> {
   gate.connectionGater = () => ({});
   const host = await startHost(
     { logger: QUIET, privateKey: await createNodeKey(), clusterKey, protocols, gate },
-    { listen: parseAddress('127.0.0.1:0'), announce: [], limits: NETWORK_LIMITS },
+    { listen: { host: '127.0.0.1', port: 0 }, announce: [], limits: NETWORK_LIMITS },
   );
   intruders.add(host);
   return host;
