@@ -5,7 +5,7 @@ import { FLAG_OF, SETTING_NAMES, variableOf } from '../../../node/config/setting
 
 it('every setting is in the table of docs/command-line.md, and nothing else', async () => {
   const text = await readFile(join(import.meta.dirname, '../../../docs/command-line.md'), 'utf8');
-  const rows = [...text.matchAll(/^\| `(--[\w-]+)` +\| `(\w+)` +\| `(\w+)`/gm)].map(([, ...cells]) => cells);
-  const settings = SETTING_NAMES.map((name) => [FLAG_OF[name], variableOf(name), name]);
-  expect(rows.sort()).toEqual(settings.sort());
+  const rows = [...text.matchAll(/^\| `(--[\w-]+)` +\| `(\w+)` +\| `(\w+)`/gm)].map(([, ...cells]) => cells.join(' '));
+  const settings = SETTING_NAMES.map((name) => `${FLAG_OF[name]} ${variableOf(name)} ${name}`);
+  expect(rows.toSorted()).toEqual(settings.toSorted());
 });
