@@ -17,7 +17,7 @@ export class Membership {
   readonly #replica: Replica;
   readonly #network: PeerNetwork;
   readonly #logger: Logger;
-  /** From the answer to the join, until the log tells more. */
+  /** From the answer to the join, until the log has come to where this node is a member. */
   readonly #introduced: KnownMembers;
   #stopped = false;
 
@@ -45,7 +45,8 @@ export class Membership {
   members(): KnownMembers {
     const { voters, outgoing, learners, learnersNext } = this.#replica.consensus.configuration;
     const ids = new Set([...voters, ...outgoing, ...learners, ...learnersNext]);
-    if (ids.size === 0) for (const id of this.#introduced.keys()) ids.add(id);
+    // An older configuration may not know the leader, without whom the log would never come further.
+    if (!ids.has(this.#self)) for (const id of this.#introduced.keys()) ids.add(id);
     ids.delete(this.#self);
     return new Map(
       [...ids].map((id) => [id, this.#replica.state.nodes.get(id)?.addresses ?? this.#introduced.get(id) ?? []]),
