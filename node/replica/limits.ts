@@ -3,6 +3,8 @@ export const REPLICA_LIMITS = {
   /** Encoded proposals of one log entry. */
   entryBytes: 256 * 1024,
   entryProposals: 4096,
+  /** One encoded proposal: an entry that is larger than a frame between members could never be replicated. */
+  proposalBytes: 16 * 1024 * 1024,
   /** Proposals of this node that wait for their result. */
   pendingProposals: 20_000,
   pendingProposalBytes: 64 * 1024 * 1024,

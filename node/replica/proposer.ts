@@ -1,6 +1,6 @@
 import type { Refusal } from '../../raft/effects.ts';
 import type { Principal } from '../../src/auth.ts';
-import { assert, Fault, unreachable } from '../../src/errors.ts';
+import { assert, Fault, Rejection, unreachable } from '../../src/errors.ts';
 import type { NodeId } from '../../src/ids.ts';
 import type { ProposalResults } from '../../src/state/apply.ts';
 import { encodeProposal, packEntry } from '../../src/state/codec.ts';
@@ -30,6 +30,11 @@ interface Pending {
   readonly reject: (error: Error) => void;
 }
 
+interface Waiting {
+  readonly sequence: number | null;
+  readonly bytes: Uint8Array;
+}
+
 /**
  * Brings commands into the log and gives each caller the results that apply produced. Callers share entries: what
  * arrives while a sync or a forward is under way goes together in the next. A proposal whose leader may be gone is
@@ -42,10 +47,13 @@ export class Proposer {
   #pendingBytes = 0;
   #sequence = 0;
   /** Own and forwarded proposals that wait to be sent, as bytes; sequence is null for those of another node. */
-  #waiting: { readonly sequence: number | null; readonly bytes: Uint8Array }[] = [];
+  #waiting: Waiting[] = [];
   #flushQueued = false;
-  #forwards = 0;
-  readonly #appended = new Map<number, { readonly sequence: number | null; readonly bytes: Uint8Array }[]>();
+  /** The core refused an entry: what waits goes after a pause. */
+  #pausing = false;
+  /** Under way to the leader of now; what was sent to one before is not waited for. */
+  #forwards = new Set<object>();
+  readonly #appended = new Map<number, Waiting[]>();
   #lastAt = 0;
   readonly #timer: NodeJS.Timeout;
   #stopped: Fault | null = null;
@@ -62,13 +70,17 @@ export class Proposer {
 
   /**
    * @returns one result per command, once this node's state holds them.
-   * @throws Fault `overloaded`; `timedOut` when no result came in time: the outcome is then unknown
+   * @throws Rejection `tooLarge`; Fault `overloaded`; `timedOut` when no result came in time: the outcome is then unknown
    */
   propose(principal: Principal, commands: readonly Command[]): Promise<readonly CommandResult[]> {
     if (this.#stopped !== null) return Promise.reject(this.#stopped);
     this.#sequence += 1;
     const sequence = this.#sequence;
     const bytes = encodeProposal({ principal, origin: this.#origin, sequence, commands });
+    if (bytes.length > REPLICA_LIMITS.proposalBytes) {
+      const limit = { name: 'proposalBytes', value: REPLICA_LIMITS.proposalBytes };
+      return Promise.reject(new Rejection('tooLarge', 'the request does not fit into one entry of the log', { limit }));
+    }
     if (
       this.#pending.size >= REPLICA_LIMITS.pendingProposals ||
       this.#pendingBytes + bytes.length > REPLICA_LIMITS.pendingProposalBytes
@@ -87,7 +99,8 @@ export class Proposer {
 
   /** Proposals of another node; this one leads as far as it knows. */
   takeForwarded(proposals: readonly Uint8Array[]): 'taken' | 'refused' {
-    if (!this.#port.isLeader() || this.#waiting.length > REPLICA_LIMITS.pendingProposals) return 'refused';
+    if (this.#stopped !== null || !this.#port.isLeader()) return 'refused';
+    if (this.#waiting.length > REPLICA_LIMITS.pendingProposals) return 'refused';
     for (const bytes of proposals) this.#waiting.push({ sequence: null, bytes });
     this.#queueFlush();
     return 'taken';
@@ -114,11 +127,13 @@ export class Proposer {
     for (const item of batch) {
       if (item.sequence !== null && this.#pending.has(item.sequence)) this.#waiting.push(item);
     }
-    if (this.#waiting.length > 0) setTimeout(() => this.#queueFlush(), REPLICA_TIMES.retryPauseMs);
+    this.#pause();
   }
 
   /** A new leader may not have what the one before had taken: everything without a result goes again. */
   leaderChanged(): void {
+    this.#forwards = new Set();
+    this.#pausing = false;
     const queued = new Set(this.#waiting.map((item) => item.sequence));
     for (const [sequence, pending] of this.#pending) {
       if (!queued.has(sequence)) this.#waiting.push({ sequence, bytes: pending.bytes });
@@ -145,8 +160,17 @@ export class Proposer {
     this.#pendingBytes -= pending.bytes.length;
   }
 
+  #pause(): void {
+    if (this.#pausing) return;
+    this.#pausing = true;
+    setTimeout(() => {
+      this.#pausing = false;
+      if (this.#waiting.length > 0) this.#queueFlush();
+    }, REPLICA_TIMES.retryPauseMs);
+  }
+
   #queueFlush(): void {
-    if (this.#flushQueued) return;
+    if (this.#flushQueued || this.#pausing) return;
     this.#flushQueued = true;
     setImmediate(() => {
       this.#flushQueued = false;
@@ -164,10 +188,10 @@ export class Proposer {
         this.#append();
         break;
       case 'forward':
-        if (this.#forwards === 0 || this.#entryIsFull()) void this.#forward(leader as NodeId);
+        if (this.#forwards.size === 0 || this.#entryIsFull()) void this.#forward(leader as NodeId);
         break;
       case 'wait':
-        setTimeout(() => this.#queueFlush(), REPLICA_TIMES.retryPauseMs);
+        this.#pause();
         break;
       default:
         unreachable(route);
@@ -185,7 +209,7 @@ export class Proposer {
   }
 
   /** As many waiting proposals as one entry takes; at least one, however large. */
-  #takeEntry(): { readonly sequence: number | null; readonly bytes: Uint8Array }[] {
+  #takeEntry(): Waiting[] {
     let bytes = 0;
     let count = 0;
     for (const item of this.#waiting) {
@@ -218,7 +242,8 @@ export class Proposer {
 
   async #forward(leader: NodeId): Promise<void> {
     const batch = this.#takeEntry();
-    this.#forwards += 1;
+    const underWay = this.#forwards;
+    underWay.add(batch);
     let answer: 'taken' | 'refused';
     try {
       answer = await this.#port.forward(
@@ -228,11 +253,20 @@ export class Proposer {
     } catch {
       answer = 'refused';
     }
-    this.#forwards -= 1;
+    underWay.delete(batch);
+    if (underWay !== this.#forwards) return;
     if (answer === 'refused') {
-      this.#waiting.unshift(...batch.filter((item) => item.sequence !== null && this.#pending.has(item.sequence)));
-      setTimeout(() => this.#queueFlush(), REPLICA_TIMES.retryPauseMs);
+      this.#putBack(batch);
+      this.#pause();
     } else if (this.#waiting.length > 0) this.#queueFlush();
+  }
+
+  /** Own proposals of a batch that was not taken, but for those that wait again already. */
+  #putBack(batch: readonly Waiting[]): void {
+    const queued = new Set(this.#waiting.map((item) => item.sequence));
+    this.#waiting.unshift(
+      ...batch.filter(({ sequence }) => sequence !== null && this.#pending.has(sequence) && !queued.has(sequence)),
+    );
   }
 
   #retryLate(): void {

@@ -150,4 +150,43 @@ describe('Proposer', () => {
     await expect(waiting).rejects.toMatchObject({ code: 'stopping' });
     await expect(propose()).rejects.toMatchObject({ code: 'stopping' });
   });
+
+  it('tries an entry that the core refuses again after a pause, not in every turn', async () => {
+    const { port, proposer, propose } = setUp();
+    const append = port.append.bind(port);
+    port.append = (id, entry) => {
+      append(id, entry);
+      proposer.refused({ id, reason: 'leadershipTransfer', leader: null });
+    };
+    void propose();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(port.appended.length).toBeGreaterThan(1);
+    expect(port.appended.length).toBeLessThan(10);
+  });
+
+  it('does not wait for the answer of the leader before when there is a new one', async () => {
+    const { port, proposer, propose } = setUp();
+    port.role = 'follower';
+    port.forward = (_to, proposals) => {
+      port.forwarded.push(proposals);
+      return new Promise(() => undefined);
+    };
+    void propose();
+    await expect.poll(() => port.forwarded.length).toBe(1);
+    proposer.leaderChanged();
+    await expect.poll(() => port.forwarded.length, { timeout: 500 }).toBe(2);
+  });
+
+  it('takes nothing of others once it is stopped', () => {
+    const { proposer } = setUp();
+    proposer.stop(new Fault('stopping', 'the node stops'));
+    expect(proposer.takeForwarded([new Uint8Array(1)])).toBe('refused');
+  });
+
+  it('refuses a proposal that could not be sent to the others as one entry', async () => {
+    const { port, proposer } = setUp();
+    const job = 'j'.repeat(17 * 1024 * 1024) as JobId;
+    await expect(proposer.propose(SYSTEM, [{ ...CANCEL, job }])).rejects.toMatchObject({ code: 'tooLarge' });
+    expect(port.appended).toEqual([]);
+  });
 });
