@@ -14,6 +14,9 @@ import type { JobStore } from './job-store.ts';
 import type { JobWatch } from './job-watch.ts';
 import { expectTaken } from './results.ts';
 
+/** Of submissions as JSON that are proposed together. */
+const PROPOSAL_CHARACTERS = 1024 * 1024;
+
 export interface JobServiceDependencies {
   readonly replica: Replica;
   readonly jobs: JobStore;
@@ -45,7 +48,8 @@ export class JobService {
         idempotency: item.idempotency,
       });
     }
-    const results = await this.#replica.propose(identity.principal, commands);
+    const proposals = inProposals(commands).map((part) => this.#replica.propose(identity.principal, part));
+    const results = (await Promise.all(proposals)).flat();
     return results.map((result, i) => submitResult(result, ids[i] as JobId));
   }
 
@@ -94,6 +98,25 @@ export class JobService {
   #place(item: SubmitItem): Placement | null {
     return placeOne(this.#replica.state, planOf(item.spec), Math.random);
   }
+}
+
+/** Large jobs go in several proposals: what one entry holds has to be sent as a whole. */
+function inProposals(commands: readonly Command[]): readonly (readonly Command[])[] {
+  if (commands.length === 1) return [commands];
+  const parts: Command[][] = [];
+  let room = 0;
+  for (const command of commands) {
+    const characters = JSON.stringify(command).length;
+    const last = parts.at(-1);
+    if (last === undefined || characters > room) {
+      parts.push([command]);
+      room = PROPOSAL_CHARACTERS - characters;
+    } else {
+      last.push(command);
+      room -= characters;
+    }
+  }
+  return parts;
 }
 
 function submitResult(result: CommandResult, id: JobId): SubmitResult {
