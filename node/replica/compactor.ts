@@ -1,24 +1,34 @@
 import type { Index } from '../../raft/types.ts';
-import type { LogStore } from '../storage/ports.ts';
+import type { LogStore, StateStore } from '../storage/ports.ts';
 import type { Applier } from './applier.ts';
 import { REPLICA_LIMITS } from './limits.ts';
 import type { RaftDriver } from './raft-driver.ts';
+
+export interface CompactorParts {
+  readonly driver: Pick<RaftDriver, 'core' | 'restoring' | 'step'>;
+  readonly applier: Pick<Applier, 'applied' | 'store' | 'flush'>;
+  readonly log: Pick<LogStore, 'compact'>;
+  readonly fatal: (error: unknown) => void;
+}
 
 /**
  * Keeps the log short: once enough stands in it, the state's database is made durable and the log is cut behind that,
  * but for a tail that spares slow followers a snapshot.
  */
 export class Compactor {
-  readonly #parts: { readonly driver: RaftDriver; readonly applier: Applier; readonly log: LogStore };
+  readonly #parts: CompactorParts;
   #running: Promise<void> | null = null;
 
-  constructor(parts: { readonly driver: RaftDriver; readonly applier: Applier; readonly log: LogStore }) {
+  constructor(parts: CompactorParts) {
     this.#parts = parts;
   }
 
   consider(): void {
     if (this.#running !== null || !this.#isDue()) return;
-    this.#running = this.#compact().finally(() => (this.#running = null));
+    const { store } = this.#parts.applier;
+    this.#running = this.#compact()
+      .catch((error: unknown) => this.#failed(store, error))
+      .finally(() => (this.#running = null));
   }
 
   async settled(): Promise<void> {
@@ -39,6 +49,12 @@ export class Compactor {
     const meta = driver.core.snapshotMeta(index);
     await log.compact(meta);
     driver.step({ kind: 'compact', index });
+  }
+
+  /** Where a snapshot takes the place of the state, nothing is left to be compacted. */
+  #failed(store: StateStore, error: unknown): void {
+    const { driver, applier, fatal } = this.#parts;
+    if (driver.restoring === null && applier.store === store) fatal(error);
   }
 
   #cut(durable: Index): Index {

@@ -119,7 +119,12 @@ export class Replica {
       request: (id) => this.#driver.step({ kind: 'read', id }),
       waitForApplied: (index) => this.#applier.waitFor(index),
     });
-    this.#compactor = new Compactor({ driver: this.#driver, applier: this.#applier, log: dependencies.log });
+    this.#compactor = new Compactor({
+      driver: this.#driver,
+      applier: this.#applier,
+      log: dependencies.log,
+      fatal: (error) => this.#fatal(error),
+    });
     this.#snapshots = new SnapshotTransfer({ ...dependencies, driver: this.#driver, applier: this.#applier });
   }
 
