@@ -54,7 +54,7 @@ export class RunnerHost {
     this.#reports = new Reports({ runner: self, replica, supervisor, logger });
     this.#renewal = new LeaseRenewal(dependencies, options, {
       leader: () => replica.leader,
-      isAlone: () => isAlone(replica),
+      isAlone: () => isAlone(replica, self),
       renewHere: (incarnation) => dependencies.renewHere(self, incarnation),
       renewed: (forMs) => supervisor.renew(forMs),
       unknown: () => void this.#register(),
@@ -105,10 +105,10 @@ export class RunnerHost {
   }
 
   async #connect(): Promise<void> {
-    const { supervisor } = this.#dependencies;
+    const { supervisor, replica, self } = this.#dependencies;
     const connected = await supervisor.connect();
     this.#session = { incarnation: connected.incarnation, pid: connected.pid, registered: 'no' };
-    if (isAlone(this.#dependencies.replica)) supervisor.renew(null);
+    if (isAlone(replica, self)) supervisor.renew(null);
     void this.#register(connected.held);
   }
 
@@ -199,7 +199,8 @@ export class RunnerHost {
   }
 }
 
-function isAlone(replica: Replica): boolean {
+/** One that was removed is not: the others may give its jobs to another runner. */
+function isAlone(replica: Replica, self: NodeId): boolean {
   const { voters, outgoing, learners } = replica.consensus.configuration;
-  return voters.length === 1 && outgoing.length === 0 && learners.length === 0;
+  return voters.length === 1 && voters[0] === self && outgoing.length === 0 && learners.length === 0;
 }
