@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { SYSTEM } from '../../src/auth.ts';
 import { nextDue } from '../../src/state/queries.ts';
 import type { Replica } from '../replica/replica.ts';
+import { LEADER_TIMES } from './limits.ts';
 
 /** The longest that a timer may be set for. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -55,6 +56,7 @@ export class Clock {
       await this.#replica.propose(SYSTEM, [{ kind: 'clock' }]);
     } catch (error) {
       this.#logger.warn({ err: error }, 'the clock entry was not taken');
+      await new Promise((resolve) => setTimeout(resolve, LEADER_TIMES.retryPauseMs));
     }
     if (this.#isOn()) this.#state = 'waiting';
     this.review();

@@ -8,6 +8,6 @@ export const LEADER_LIMITS = {
 export const LEADER_TIMES = {
   /** How often leases and the membership are looked at. */
   reviewMs: 500,
-  /** Pause after a round of placements that the log did not take. */
+  /** Pause after a proposal of the leader's duties that the log did not take. */
   retryPauseMs: 100,
 } as const;
