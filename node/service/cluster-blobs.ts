@@ -37,7 +37,9 @@ export class ClusterBlobs implements BlobStore {
     const here = await this.#local.stat(hash);
     if (here !== null) return here;
     const found = await this.#findAtMembers(hash, NOTHING);
-    return found === null ? null : { size: found.size };
+    if (found === null) return null;
+    await readToEnd(found.stream);
+    return { size: found.size };
   }
 
   async #findAtMembers(hash: string, range: Range): Promise<Blob | null> {
@@ -63,6 +65,12 @@ export class ClusterBlobs implements BlobStore {
       throw error;
     }
   }
+}
+
+/** Lets go of the stream. */
+async function readToEnd(stream: AsyncIterable<Uint8Array>): Promise<void> {
+  const iterator = stream[Symbol.asyncIterator]();
+  while ((await iterator.next()).done !== true);
 }
 
 /** Whoever stops reading early lets go of the stream. */

@@ -28,8 +28,10 @@ const here: BlobStore = {
 /** Members by name, each with what happens when a stream is opened there. */
 function network(members: Record<string, 'has it' | 'has it not' | 'cut off'>) {
   const asked: string[] = [];
+  const left: string[] = [];
   return {
     asked,
+    left,
     connected: () => Object.keys(members) as NodeId[],
     async *open(to: NodeId, body: Uint8Array) {
       asked.push(to);
@@ -37,8 +39,12 @@ function network(members: Record<string, 'has it' | 'has it not' | 'cut off'>) {
       if (request.kind !== 'blob') throw new Error('unexpected');
       if (members[to] === 'cut off') throw new Fault('peerUnreachable', 'cut off');
       if (members[to] === 'has it not') throw new Rejection('notFound', 'not here');
-      yield encodeBlobHead({ size: BYTES.length });
-      if (request.end > request.start) yield BYTES.slice(request.start, request.end);
+      try {
+        yield encodeBlobHead({ size: BYTES.length });
+        if (request.end > request.start) yield BYTES.slice(request.start, request.end);
+      } finally {
+        left.push(to);
+      }
     },
   };
 }
@@ -63,6 +69,12 @@ describe('ClusterBlobs', () => {
     expect([size, await read(stream)]).toEqual([10, '234']);
     expect(net.asked).toEqual(['a', 'b', 'c']);
     expect(await blobs.stat(HASH)).toEqual({ size: 10 });
+  });
+
+  it('lets go of the stream that told it the size', async () => {
+    const net = network({ a: 'has it' });
+    expect(await new ClusterBlobs(nowhere, net).stat(HASH)).toEqual({ size: 10 });
+    expect(net.left).toEqual(['a']);
   });
 
   it('says so when nobody has it', async () => {
