@@ -75,7 +75,7 @@ function attemptRow(attempt: AttemptView, now: number): readonly string[] {
     startedAt ?? '',
     startedAt === null ? '' : formatDuration(end - Date.parse(startedAt)),
     usage === null ? '' : formatDuration(usage.cpuUserMs + usage.cpuSystemMs),
-    usage === null ? '' : formatSize(usage.maxRssBytes),
+    usage === null || usage.maxRssBytes === null ? '' : formatSize(usage.maxRssBytes),
     attempt.runner,
     attempt.reason ?? '',
   ];

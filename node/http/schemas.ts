@@ -56,7 +56,7 @@ const time = z.iso.datetime();
 const usage = z.object({
   cpuUserMs: z.number(),
   cpuSystemMs: z.number(),
-  maxRssBytes: z.number(),
+  maxRssBytes: z.number().nullable(),
 });
 
 const attemptView = z.object({

@@ -195,9 +195,15 @@ function readExit(status: number, usage: Buffer): ProcessExit {
     usage: {
       cpuUserMs: readMilliseconds(usage, 0),
       cpuSystemMs: readMilliseconds(usage, 16),
-      maxRssBytes: Number(usage.readBigInt64LE(32)) * 1024,
+      maxRssBytes: readMaxRss(usage),
     },
   };
+}
+
+/** A child shares the memory of this process until its exec, and Linux remembers the peak of that too. */
+function readMaxRss(usage: Buffer): number | null {
+  const kibibytes = Number(usage.readBigInt64LE(32));
+  return kibibytes > process.resourceUsage().maxRSS ? kibibytes * 1024 : null;
 }
 
 function readMilliseconds(usage: Buffer, offset: number): number {

@@ -16,8 +16,8 @@ export const JOB_STATES: readonly JobState[] = ['waiting', 'queued', 'assigned',
 export interface Usage {
   readonly cpuUserMs: number;
   readonly cpuSystemMs: number;
-  /** Linux counts from before the exec: never less than the size of the runner process, some 60 to 100 MB. */
-  readonly maxRssBytes: number;
+  /** Null when it stayed below what the runner process takes itself: Linux counts a child from before its exec. */
+  readonly maxRssBytes: number | null;
 }
 
 interface AttemptBase {

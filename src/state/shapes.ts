@@ -32,7 +32,7 @@ const isScopes: Check = (value) => isListOf(value, SCOPES.length, (scope) => KNO
 const isAddresses: Check = (value) => isListOf(value, MAX_ADDRESSES, isName);
 const isPlacement = shape({ runner: isId, incarnation: isId });
 const isIdempotency = shape({ key: (key) => isText(key, LIMITS.idempotencyKeyLength), bodyHash: isId });
-const isUsage = shape({ cpuUserMs: isAmount, cpuSystemMs: isAmount, maxRssBytes: isAmount });
+const isUsage = shape({ cpuUserMs: isAmount, cpuSystemMs: isAmount, maxRssBytes: orNull(isAmount) });
 const isEnd = shape({
   outcome: oneOf(OUTCOMES),
   exitCode: orNull(Number.isSafeInteger),
