@@ -6,6 +6,7 @@ import { countLines } from './count-lines.ts';
 import { EXIT } from './exit-codes.ts';
 import { formatCount } from './format.ts';
 import type { ConnectionOptions } from './options.ts';
+import type { Output } from './output.ts';
 import { plain } from './plain-text.ts';
 import { startProgress } from './progress.ts';
 import { nameOf, openInput } from './read-input.ts';
@@ -32,7 +33,8 @@ export async function batch(
   const total = stderr.isTerminal && file !== '-' ? await countLines(file) : null;
   const progress = await startProgress(stderr, 'submitted', total);
   const ids: string[] = [];
-  const errors = new ErrorTally(context);
+  const errors = new ErrorTally();
+  const onScreen = new AfterProgress(context);
   let jobs = 0;
   try {
     for await (const line of client.submitBatchLines(
@@ -40,16 +42,17 @@ export async function batch(
     )) {
       jobs += 1;
       progress.advance(1);
-      if (options.json === true) await stdout.json(line);
-      if ('error' in line) await errors.add(jobs, line.error);
-      else if (options.json !== true) await stdout.line(line.id);
+      if (options.json === true) await onScreen.tell(stdout, JSON.stringify(line));
+      if ('error' in line) await onScreen.tell(stderr, errors.add(jobs, line.error));
+      else if (options.json !== true) await onScreen.tell(stdout, line.id);
       if ('id' in line && options.wait === true) ids.push(line.id);
     }
   } finally {
     progress.stop();
     input.destroy();
+    await onScreen.finish();
   }
-  await errors.finish(jobs);
+  if (errors.count > 0) await stderr.line(errors.summary(jobs));
   const allWell = await waitForAll(client, ids, { stderr });
   if (errors.count > 0) return EXIT.refused;
   return allWell ? EXIT.done : EXIT.failed;
@@ -67,26 +70,39 @@ async function* withoutArray(lines: AsyncIterable<string>, file: string): AsyncG
   }
 }
 
-/** Tells the first errors as they come, by their place among the jobs, and how many there were at the end. */
+/** Lines for a terminal that shows a progress bar wait until it is gone; others go out at once. */
+class AfterProgress {
+  readonly #barIsShown: boolean;
+  #held: (readonly [Output, string])[] = [];
+
+  constructor({ stderr }: CommandContext) {
+    this.#barIsShown = stderr.isTerminal;
+  }
+
+  async tell(output: Output, line: string | null): Promise<void> {
+    if (line === null) return;
+    if (this.#barIsShown && output.isTerminal) this.#held.push([output, line]);
+    else await output.line(line);
+  }
+
+  async finish(): Promise<void> {
+    for (const [output, line] of this.#held) await output.line(line);
+    this.#held = [];
+  }
+}
+
+/** Tells the first errors by their place among the jobs, and how many there were. */
 class ErrorTally {
-  readonly #context: CommandContext;
   count = 0;
 
-  constructor(context: CommandContext) {
-    this.#context = context;
-  }
-
-  async add(job: number, { code, detail }: Problem): Promise<void> {
+  add(job: number, { code, detail }: Problem): string | null {
     this.count += 1;
-    if (this.count <= TOLD_ERRORS)
-      await this.#context.stderr.line(`quorate: job ${job}: ${plain(detail)} (${plain(code)})`);
+    return this.count > TOLD_ERRORS ? null : `quorate: job ${job}: ${plain(detail)} (${plain(code)})`;
   }
 
-  async finish(jobs: number): Promise<void> {
-    if (this.count === 0) return;
+  summary(jobs: number): string {
     const refused = `${this.count} of ${formatCount(jobs, 'job')} were not taken for certain`;
     const more = this.count > TOLD_ERRORS ? `; the first ${TOLD_ERRORS} are told above` : '';
-    await this.#context.stderr.line(`quorate: ${refused}${more}`);
-    await this.#context.stderr.line('  next: mend and submit those again; with --json each line tells its error');
+    return `quorate: ${refused}${more}\n  next: mend and submit those again; with --json each line tells its error`;
   }
 }
