@@ -47,6 +47,11 @@ export class Reports {
     this.#logger = logger;
   }
 
+  /** Ends that were told and never proposed. */
+  get waitingEnds(): number {
+    return this.#ends.size;
+  }
+
   started(event: Started, incarnation: Incarnation): void {
     const key = keyOf(event);
     if (this.#ends.has(key) || this.#proposing.has(key)) return;

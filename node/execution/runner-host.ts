@@ -14,6 +14,9 @@ import { LeaseRenewal } from './lease-renewal.ts';
 import { Reports } from './reports.ts';
 
 const RETRY_PAUSE_MS = 500;
+/** At most so long the runner is waited for to tell of the attempts that it holds. */
+const HEAR_MS = 2_000;
+const HEAR_PAUSE_MS = 5;
 
 export interface RunnerHostDependencies {
   readonly self: NodeId;
@@ -45,6 +48,8 @@ export class RunnerHost {
   readonly #renewal: LeaseRenewal;
   #session: { readonly incarnation: Incarnation; readonly pid: number; registered: 'no' | 'asking' | 'yes' } | null =
     null;
+  /** Attempts that the runner holds and has not told of since it was connected. */
+  readonly #untold = new Set<string>();
   #stopped = false;
 
   constructor(dependencies: RunnerHostDependencies, options: RunnerHostOptions) {
@@ -88,12 +93,12 @@ export class RunnerHost {
       const job = replica.state.jobs.get(id);
       if (job === undefined || (job.state !== 'assigned' && job.state !== 'running')) continue;
       if (job.current.incarnation !== this.#session?.incarnation) continue;
-      wanted.add(`${job.id}/${job.current.attempt}`);
+      wanted.add(nameOf({ job: job.id, attempt: job.current.attempt }));
       this.#start(job);
       if (job.cancel !== null) this.#stop(job, 'cancelled');
     }
     for (const attempt of held) {
-      if (!wanted.has(`${attempt.job}/${attempt.attempt}`)) supervisor.stop(attempt, 'lost');
+      if (!wanted.has(nameOf(attempt))) supervisor.stop(attempt, 'lost');
     }
   }
 
@@ -108,6 +113,8 @@ export class RunnerHost {
     const { supervisor, replica, self } = this.#dependencies;
     const connected = await supervisor.connect();
     this.#session = { incarnation: connected.incarnation, pid: connected.pid, registered: 'no' };
+    this.#untold.clear();
+    for (const attempt of connected.held) this.#untold.add(nameOf(attempt));
     if (isAlone(replica, self)) supervisor.renew(null);
     void this.#register(connected.held);
   }
@@ -116,6 +123,7 @@ export class RunnerHost {
     const session = this.#session;
     if (session === null || session.registered === 'asking') return;
     session.registered = 'asking';
+    if (held.length > 0) await this.#hearOut();
     while (!this.#stopped && session === this.#session) {
       if (await this.#tryToRegister(session.incarnation)) {
         session.registered = 'yes';
@@ -124,6 +132,15 @@ export class RunnerHost {
         return;
       }
       await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS));
+    }
+  }
+
+  /** An end that an earlier runner process left has to be proposed before the registration, which would lose it. */
+  async #hearOut(): Promise<void> {
+    const until = performance.now() + HEAR_MS;
+    while (this.#untold.size > 0 || this.#reports.waitingEnds > 0) {
+      if (this.#stopped || performance.now() > until) return;
+      await new Promise((resolve) => setTimeout(resolve, HEAR_PAUSE_MS));
     }
   }
 
@@ -172,10 +189,12 @@ export class RunnerHost {
   #onEvent(event: RunnerEvent): void {
     switch (event.kind) {
       case 'started':
+        this.#untold.delete(nameOf(event));
         if (this.#session !== null) this.#reports.started(event, this.#session.incarnation);
         break;
       case 'ended':
         this.#reports.ended(event);
+        this.#untold.delete(nameOf(event));
         break;
       case 'gone':
         void this.#replaceRunner();
@@ -197,6 +216,10 @@ export class RunnerHost {
       }
     }
   }
+}
+
+function nameOf({ job, attempt }: AttemptKey): string {
+  return `${job}/${attempt}`;
 }
 
 /** One that was removed is not: the others may give its jobs to another runner. */

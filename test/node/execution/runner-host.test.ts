@@ -3,8 +3,9 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { RunnerHost } from '../../../node/execution/runner-host.ts';
 import type { PeerNetwork } from '../../../node/p2p/network.ts';
 import type { Replica } from '../../../node/replica/replica.ts';
-import type { RunnerSupervisor } from '../../../node/runner/ports.ts';
-import type { Incarnation, NodeId } from '../../../src/ids.ts';
+import type { RunnerEvent, RunnerSupervisor } from '../../../node/runner/ports.ts';
+import type { Incarnation, JobId, NodeId } from '../../../src/ids.ts';
+import type { Command } from '../../../src/state/commands.ts';
 import { ClusterState } from '../../../src/state/state.ts';
 
 const SELF = 'self' as NodeId;
@@ -15,12 +16,29 @@ afterEach(async () => {
   for (const host of open.splice(0)) await host.stop('keep');
 });
 
-function setUp(voters: readonly NodeId[]) {
+const LEFT: Extract<RunnerEvent, { kind: 'ended' }> = {
+  kind: 'ended',
+  job: 'j' as JobId,
+  attempt: 1,
+  startedAt: 1,
+  endedAt: 2,
+  end: { outcome: 'succeeded', exitCode: 0, signal: null, reason: null, usage: null },
+  incarnation: 'i0' as Incarnation,
+};
+
+function setUp(voters: readonly NodeId[], left: readonly (typeof LEFT)[] = []) {
+  const proposed: Command[] = [];
+  let listener: (event: RunnerEvent) => void = () => undefined;
   const granted: (number | null)[] = [];
   const supervisor = {
-    connect: async () => ({ incarnation: 'i1' as Incarnation, pid: 1, held: [] }),
+    connect: async () => {
+      setTimeout(() => left.forEach((event) => listener(event)), 20);
+      return { incarnation: 'i1' as Incarnation, pid: 1, held: left.map(({ job, attempt }) => ({ job, attempt })) };
+    },
+    stop: () => undefined,
+    forget: () => undefined,
     renew: (ms: number | null) => void granted.push(ms),
-    onEvent: () => undefined,
+    onEvent: (to: typeof listener) => (listener = to),
     close: async () => undefined,
   } as unknown as RunnerSupervisor;
   const configuration = { voters, outgoing: [], learners: [], learnersNext: [] };
@@ -28,7 +46,10 @@ function setUp(voters: readonly NodeId[]) {
     leader: null,
     state: new ClusterState(),
     consensus: { configuration },
-    propose: async () => [{ ok: true }],
+    propose: async (_by: unknown, commands: readonly Command[]) => {
+      proposed.push(...commands);
+      return commands.map(() => ({ ok: true }));
+    },
   } as unknown as Replica;
   const logger = pino({ level: 'silent' });
   const host = new RunnerHost(
@@ -41,7 +62,7 @@ function setUp(voters: readonly NodeId[]) {
     },
   );
   open.push(host);
-  return { host, granted };
+  return { host, granted, proposed };
 }
 
 describe('RunnerHost', () => {
@@ -55,5 +76,11 @@ describe('RunnerHost', () => {
     const { host, granted } = setUp([OTHER]);
     await host.start();
     expect(granted).toEqual([]);
+  });
+
+  it('tells the ends that an earlier runner process left before the new one is registered, which loses the rest', async () => {
+    const { host, proposed } = setUp([OTHER], [LEFT]);
+    await host.start();
+    await expect.poll(() => proposed.map(({ kind }) => kind)).toEqual(['ended', 'registerRunner']);
   });
 });
