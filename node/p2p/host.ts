@@ -40,7 +40,7 @@ export interface PeerNetworkOptions {
   readonly limits?: Partial<NetworkLimits>;
 }
 
-/** @throws Rejection `invalidRequest` when an address cannot be read, Fault when the address cannot be bound */
+/** @throws Rejection `invalidRequest` when an address cannot be read, `conflict` when the port is in use; see `startHost` */
 export async function createPeerNetwork(
   dependencies: PeerNetworkDependencies,
   options: PeerNetworkOptions,

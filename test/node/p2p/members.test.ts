@@ -230,7 +230,7 @@ describe('a network of one', () => {
   test('says so when its port is taken', async () => {
     const alone = await cluster.start();
     const port = Number(alone.addresses()[0]?.split('/')[4]);
-    await expect(cluster.start({ port })).rejects.toThrow(Fault);
+    expect(await failureOf(cluster.start({ port }))).toMatchObject({ name: 'Rejection', code: 'conflict' });
   });
 });
 
