@@ -176,6 +176,7 @@ export class RunnerHost {
     this.#dependencies.supervisor.start({
       job: job.id,
       attempt: job.current.attempt,
+      incarnation: job.current.incarnation,
       spec: job.spec,
       timeoutMs: job.plan.timeoutMs,
       env: this.#options.jobEnv,
