@@ -63,8 +63,9 @@ export class ClusterService {
 
   async remove(identity: Identity, id: NodeId): Promise<ClusterView> {
     requireScope(identity, 'cluster:write');
-    this.#requireMember(id);
     const { replica } = this.#parts;
+    // The second half of a removal that was cut short is still to be done.
+    if (!replica.state.nodes.has(id) && !replica.state.runners.has(id)) this.#requireMember(id);
     await replica.changeMembership(id, 'none');
     const runner = replica.state.runners.get(id);
     expectTaken(await replica.propose(identity.principal, [{ kind: 'forgetNode', node: id }]));
