@@ -22,6 +22,8 @@ export const REPLICA_LIMITS = {
 export const REPLICA_TIMES = {
   /** A proposal without a result is sent again: its leader may be gone. */
   reproposeMs: 1_000,
+  /** The pause doubles with each time up to this. */
+  reproposeMaxMs: 8_000,
   /** A caller is told `timedOut` after this. */
   proposalDeadlineMs: 30_000,
   readDeadlineMs: 10_000,

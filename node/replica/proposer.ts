@@ -25,7 +25,9 @@ export interface ProposalPort {
 interface Pending {
   readonly bytes: Uint8Array;
   readonly deadline: number;
-  sentAt: number;
+  sends: number;
+  /** When it goes again without an answer; never while it stands in the log of this node's own leadership. */
+  repeatAt: number;
   readonly resolve: (results: readonly CommandResult[]) => void;
   readonly reject: (error: Error) => void;
 }
@@ -90,7 +92,7 @@ export class Proposer {
     return new Promise((resolve, reject) => {
       const now = performance.now();
       const deadline = now + REPLICA_TIMES.proposalDeadlineMs;
-      this.#pending.set(sequence, { bytes, deadline, sentAt: now, resolve, reject });
+      this.#pending.set(sequence, { bytes, deadline, sends: 0, repeatAt: Infinity, resolve, reject });
       this.#pendingBytes += bytes.length;
       this.#waiting.push({ sequence, bytes });
       this.#queueFlush();
@@ -115,7 +117,12 @@ export class Proposer {
     pending.resolve(outcome.results);
   }
 
+  /** It stands in this leader's log: more copies would only fill it. */
   accepted(id: number): void {
+    for (const item of this.#appended.get(id) ?? []) {
+      const pending = this.#pendingOf(item);
+      if (pending !== undefined) pending.repeatAt = Infinity;
+    }
     this.#appended.delete(id);
   }
 
@@ -124,9 +131,7 @@ export class Proposer {
     const batch = this.#appended.get(refusal.id);
     if (batch === undefined) return;
     this.#appended.delete(refusal.id);
-    for (const item of batch) {
-      if (item.sequence !== null && this.#pending.has(item.sequence)) this.#waiting.push(item);
-    }
+    this.#putBack(batch);
     this.#pause();
   }
 
@@ -220,10 +225,16 @@ export class Proposer {
     const batch = this.#waiting.splice(0, count);
     const now = performance.now();
     for (const item of batch) {
-      const pending = item.sequence === null ? undefined : this.#pending.get(item.sequence);
-      if (pending !== undefined) pending.sentAt = now;
+      const pending = this.#pendingOf(item);
+      if (pending === undefined) continue;
+      pending.repeatAt = now + Math.min(REPLICA_TIMES.reproposeMs * 2 ** pending.sends, REPLICA_TIMES.reproposeMaxMs);
+      pending.sends += 1;
     }
     return batch;
+  }
+
+  #pendingOf({ sequence }: Waiting): Pending | undefined {
+    return sequence === null ? undefined : this.#pending.get(sequence);
   }
 
   #append(): void {
@@ -264,9 +275,7 @@ export class Proposer {
   /** Own proposals of a batch that was not taken, but for those that wait again already. */
   #putBack(batch: readonly Waiting[]): void {
     const queued = new Set(this.#waiting.map((item) => item.sequence));
-    this.#waiting.unshift(
-      ...batch.filter(({ sequence }) => sequence !== null && this.#pending.has(sequence) && !queued.has(sequence)),
-    );
+    this.#waiting.unshift(...batch.filter((item) => this.#pendingOf(item) !== undefined && !queued.has(item.sequence)));
   }
 
   #retryLate(): void {
@@ -276,8 +285,7 @@ export class Proposer {
       if (now > pending.deadline) {
         this.#drop(sequence, pending);
         pending.reject(new Fault('timedOut', 'no result came in time; it may have been taken or not'));
-      } else if (now - pending.sentAt > REPLICA_TIMES.reproposeMs && !queued.has(sequence)) {
-        pending.sentAt = now;
+      } else if (now > pending.repeatAt && !queued.has(sequence)) {
         this.#waiting.push({ sequence, bytes: pending.bytes });
       }
     }

@@ -136,6 +136,17 @@ describe('Proposer', () => {
     expect(port.proposalsIn(1)).toMatchObject([{ origin: 'me', sequence: 1 }]);
   });
 
+  it('fills its own log with no copies of what stands in it, however long the commit takes', async () => {
+    const { port, proposer, propose } = setUp();
+    void propose();
+    await expect.poll(() => port.appended.length).toBe(1);
+    proposer.accepted(port.appended[0]?.id ?? 0);
+    await new Promise((resolve) => setTimeout(resolve, 1_600));
+    expect(port.appended).toHaveLength(1);
+    proposer.leaderChanged();
+    await expect.poll(() => port.appended.length).toBe(2);
+  });
+
   it('takes what others forward only while it leads', async () => {
     const { port, proposer } = setUp();
     expect(proposer.takeForwarded([new Uint8Array([1])])).toBe('taken');
