@@ -19,6 +19,7 @@ export class Membership {
   readonly #logger: Logger;
   /** From the answer to the join, until the log has come to where this node is a member. */
   readonly #introduced: KnownMembers;
+  #told: KnownMembers = new Map();
   #stopped = false;
 
   constructor(
@@ -42,15 +43,24 @@ export class Membership {
     this.#network.setMembers(this.members());
   }
 
+  /** Others take these for members, too; in the place of those told before. */
+  believe(told: KnownMembers): void {
+    this.#told = told;
+    this.refresh();
+  }
+
   members(): KnownMembers {
     const { voters, outgoing, learners, learnersNext } = this.#replica.consensus.configuration;
     const ids = new Set([...voters, ...outgoing, ...learners, ...learnersNext]);
     // An older configuration may not know the leader, without whom the log would never come further.
     if (!ids.has(this.#self)) for (const id of this.#introduced.keys()) ids.add(id);
+    for (const id of this.#told.keys()) ids.add(id);
     ids.delete(this.#self);
-    return new Map(
-      [...ids].map((id) => [id, this.#replica.state.nodes.get(id)?.addresses ?? this.#introduced.get(id) ?? []]),
-    );
+    return new Map([...ids].map((id) => [id, this.#addressesOf(id)]));
+  }
+
+  #addressesOf(id: NodeId): readonly string[] {
+    return this.#told.get(id) ?? this.#replica.state.nodes.get(id)?.addresses ?? this.#introduced.get(id) ?? [];
   }
 
   /** Tells the cluster where this node listens, until it has taken it. */

@@ -20,6 +20,7 @@ import {
 import { createHttpServer } from './http/server.ts';
 import { answerJoin } from './joining.ts';
 import { LeaderDuties } from './leader/duties.ts';
+import { MemberSearch } from './member-search.ts';
 import { type KnownMembers, Membership } from './membership.ts';
 import { createRegistry } from './observability/registry.ts';
 import { answerOpen } from './open-streams.ts';
@@ -188,6 +189,7 @@ async function createServices(
   const reader = createLogReader(config.dataDir);
   const capacity = new CapacityView({ network, self }, { dataDir: config.dataDir });
   const membership = new Membership({ self, replica, network, logger }, base.introduced);
+  const search = new MemberSearch({ replica, network, logger }, (members) => membership.believe(members));
   const duties = new LeaderDuties(replica, logger, config.timing);
   const metrics = new JobMetrics(registry, () => replica.state);
   const tokens = new TokenService(replica, (token, expiresAt) => formatJoinToken(founding, network, token, expiresAt));
@@ -215,8 +217,9 @@ async function createServices(
     watch.restored();
   });
   capacity.start();
+  search.start();
   shutdown.defer(() => {
-    for (const part of [capacity, membership, duties]) part.stop();
+    for (const part of [capacity, search, membership, duties]) part.stop();
   });
   return { core, blobs: await openBlobStore(folder.parts.blobs), reader, membership, duties };
 }

@@ -187,6 +187,12 @@ export class Replica {
     await this.#askLeader({ kind: 'transfer', to });
   }
 
+  /** Whom another member takes for members, itself included, with their addresses. */
+  async askMembers(of: NodeId): Promise<ReadonlyMap<NodeId, readonly string[]>> {
+    const answer = await this.#ask(of, { kind: 'members' }, REPLICA_TIMES.forwardTimeoutMs);
+    return new Map(answer.kind === 'members' ? answer.members : []);
+  }
+
   /** The snapshot's bytes for a follower that was told to fetch them. */
   snapshotBytes(): AsyncIterable<Uint8Array> {
     return this.#snapshots.bytes();
@@ -260,12 +266,20 @@ export class Replica {
       case 'transfer':
         this.#driver.step({ kind: 'transfer', to: request.to });
         return { kind: 'taken' };
+      case 'members':
+        return { kind: 'members', members: this.#members() };
       case 'fetchSnapshot':
         await this.#snapshots.fetch(from, request.term);
         return { kind: 'fetched' };
       default:
         throw new Rejection('invalidRequest', 'unknown control request');
     }
+  }
+
+  #members(): (readonly [NodeId, readonly string[]])[] {
+    const { voters, outgoing, learners, learnersNext } = this.#driver.core.configuration;
+    const ids = new Set([...voters, ...outgoing, ...learners, ...learnersNext]);
+    return [...ids].map((id) => [id, this.state.nodes.get(id)?.addresses ?? []]);
   }
 
   async #changeHere(node: NodeId, role: 'voter' | 'learner' | 'none'): Promise<Index> {

@@ -17,7 +17,8 @@ function setUp() {
     [FOUNDER, ['/ip4/10.0.0.1/tcp/1']],
     [LEADER, ['/ip4/10.0.0.2/tcp/1']],
   ]);
-  const dependencies = { self: SELF, replica, network: {} as PeerNetwork, logger: pino({ level: 'silent' }) };
+  const network = { setMembers: () => undefined } as unknown as PeerNetwork;
+  const dependencies = { self: SELF, replica, network, logger: pino({ level: 'silent' }) };
   const membership = new Membership(dependencies, introduced);
   return { membership, configuration, names: () => [...membership.members().keys()].toSorted() };
 }
@@ -39,6 +40,16 @@ describe('Membership', () => {
     const { configuration, names } = setUp();
     configuration.voters = [FOUNDER];
     configuration.learners = [SELF];
+    expect(names()).toEqual([FOUNDER]);
+  });
+
+  it('adds those that it was told of, at the addresses told, until it is told otherwise', () => {
+    const { membership, configuration, names } = setUp();
+    configuration.voters = [FOUNDER, SELF];
+    membership.believe(new Map([[LEADER, ['/ip4/10.0.0.3/tcp/1']]]));
+    expect(names()).toEqual([FOUNDER, LEADER]);
+    expect(membership.members().get(LEADER)).toEqual(['/ip4/10.0.0.3/tcp/1']);
+    membership.believe(new Map());
     expect(names()).toEqual([FOUNDER]);
   });
 });
