@@ -2,6 +2,10 @@ import type { Logger } from 'pino';
 import { SYSTEM } from '../../src/auth.ts';
 import type { Incarnation, NodeId } from '../../src/ids.ts';
 import type { Replica } from '../replica/replica.ts';
+import { LEADER_TIMES } from './limits.ts';
+
+/** A review that comes later than this tells that the leader stood still, and may be none any more. */
+const PUNCTUAL_MS = 2 * LEADER_TIMES.reviewMs;
 
 interface Lease {
   readonly incarnation: Incarnation;
@@ -18,6 +22,8 @@ export class Leases {
   readonly #lostAfterMs: number;
   readonly #leases = new Map<NodeId, Lease>();
   #state: 'off' | 'on' = 'off';
+  #reviewedAt = 0;
+  #lastReview: 'punctual' | 'late' = 'punctual';
 
   constructor(replica: Pick<Replica, 'propose' | 'state'>, logger: Logger, options: { readonly lostAfterMs: number }) {
     this.#replica = replica;
@@ -27,6 +33,8 @@ export class Leases {
 
   start(): void {
     this.#state = 'on';
+    this.#reviewedAt = performance.now();
+    this.#lastReview = 'punctual';
     this.#leases.clear();
   }
 
@@ -34,8 +42,9 @@ export class Leases {
     this.#state = 'off';
   }
 
+  /** A leader that stood still renews nothing before consensus had the time to tell it that it was replaced. */
   renew(runner: NodeId, incarnation: Incarnation): 'renewed' | 'notLeader' | 'unknown' {
-    if (this.#state === 'off') return 'notLeader';
+    if (this.#state === 'off' || this.#lastReview === 'late' || this.#isLate(performance.now())) return 'notLeader';
     const record = this.#replica.state.runners.get(runner);
     if (record === undefined || record.incarnation !== incarnation || record.state === 'lost') return 'unknown';
     this.#leases.set(runner, { incarnation, renewedAt: performance.now() });
@@ -50,6 +59,8 @@ export class Leases {
   async review(): Promise<void> {
     if (this.#state === 'off') return;
     const now = performance.now();
+    this.#lastReview = this.#isLate(now) ? 'late' : 'punctual';
+    this.#reviewedAt = now;
     for (const record of this.#replica.state.runners.values()) {
       if (record.state === 'lost') continue;
       const lease = this.#leases.get(record.id);
@@ -59,6 +70,10 @@ export class Leases {
         await this.#lose(record.id, record.incarnation);
       }
     }
+  }
+
+  #isLate(now: number): boolean {
+    return now - this.#reviewedAt > PUNCTUAL_MS;
   }
 
   async #lose(runner: NodeId, incarnation: Incarnation): Promise<void> {

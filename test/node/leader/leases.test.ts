@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Leases } from '../../../node/leader/leases.ts';
+import { LEADER_TIMES } from '../../../node/leader/limits.ts';
 import type { Incarnation, NodeId } from '../../../src/ids.ts';
 import type { Command } from '../../../src/state/commands.ts';
 import { ClusterState } from '../../../src/state/state.ts';
@@ -50,7 +51,7 @@ describe('Leases', () => {
     leases.start();
     await pass(0);
     for (let i = 0; i < 5; i += 1) {
-      await pass(LOST_AFTER_MS - 1);
+      await pass(LOST_AFTER_MS / 2);
       expect(leases.renew(RUNNER, FIRST)).toBe('renewed');
     }
     expect(proposed).toEqual([]);
@@ -84,5 +85,18 @@ describe('Leases', () => {
     leases.start();
     expect(leases.renew(RUNNER, SECOND)).toBe('unknown');
     expect(leases.renew('stranger' as NodeId, FIRST)).toBe('unknown');
+  });
+
+  it('renews nothing when it stood still, until a review has come in time again', async () => {
+    const { leases, pass } = setUp();
+    leases.start();
+    await pass(LEADER_TIMES.reviewMs);
+    expect(leases.renew(RUNNER, FIRST)).toBe('renewed');
+    vi.advanceTimersByTime(2 * LEADER_TIMES.reviewMs + 1);
+    expect(leases.renew(RUNNER, FIRST)).toBe('notLeader');
+    await pass(0);
+    expect(leases.renew(RUNNER, FIRST)).toBe('notLeader');
+    await pass(LEADER_TIMES.reviewMs);
+    expect(leases.renew(RUNNER, FIRST)).toBe('renewed');
   });
 });
