@@ -120,8 +120,17 @@ export class TestCluster {
   }
 
   async close(): Promise<void> {
+    this.end();
+    await this.removeFolder();
+  }
+
+  /** Ends all processes and leaves the data where it is. */
+  end(): void {
     process.off('exit', this.#onExit);
     this.#destroyAll();
+  }
+
+  async removeFolder(): Promise<void> {
     await this.#temp.remove();
   }
 
