@@ -147,16 +147,26 @@ export class RunnerHost {
   async #tryToRegister(incarnation: Incarnation): Promise<boolean> {
     const { replica, self, logger } = this.#dependencies;
     const { total, labels } = this.#options;
+    const sentAt = performance.now();
     try {
       const [result] = await replica.propose(SYSTEM, [
         { kind: 'registerRunner', runner: self, incarnation, total, labels },
       ]);
       if (result?.ok === false) logger.error({ code: result.code, detail: result.message }, 'the runner was refused');
-      return result?.ok === true;
+      if (result?.ok !== true) return false;
+      this.#grantFirstLease(sentAt);
+      return true;
     } catch (error) {
       logger.info({ err: error }, 'the runner is not registered yet');
       return false;
     }
+  }
+
+  /** From now on jobs are placed here: none may run without a limit where the first renewal does not get through. */
+  #grantFirstLease(sentAt: number): void {
+    const { replica, self, supervisor } = this.#dependencies;
+    const left = Math.max(0, this.#options.leaseMs - (performance.now() - sentAt));
+    supervisor.renew(isAlone(replica, self) ? null : left);
   }
 
   #onJob(job: Job, before: Job['state'] | null): void {

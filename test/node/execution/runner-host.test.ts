@@ -9,6 +9,7 @@ import type { Command } from '../../../src/state/commands.ts';
 import { ClusterState } from '../../../src/state/state.ts';
 
 const SELF = 'self' as NodeId;
+const LEASE_MS = 1000;
 const OTHER = 'other' as NodeId;
 
 const open: RunnerHost[] = [];
@@ -26,7 +27,7 @@ const LEFT: Extract<RunnerEvent, { kind: 'ended' }> = {
   incarnation: 'i0' as Incarnation,
 };
 
-function setUp(voters: readonly NodeId[], left: readonly (typeof LEFT)[] = []) {
+function setUp(voters: readonly NodeId[], left: readonly (typeof LEFT)[] = [], { registrationMs = 0 } = {}) {
   const proposed: Command[] = [];
   let listener: (event: RunnerEvent) => void = () => undefined;
   const granted: (number | null)[] = [];
@@ -48,6 +49,7 @@ function setUp(voters: readonly NodeId[], left: readonly (typeof LEFT)[] = []) {
     consensus: { configuration },
     propose: async (_by: unknown, commands: readonly Command[]) => {
       proposed.push(...commands);
+      if (registrationMs > 0) await new Promise((resolve) => setTimeout(resolve, registrationMs));
       return commands.map(() => ({ ok: true }));
     },
   } as unknown as Replica;
@@ -57,7 +59,7 @@ function setUp(voters: readonly NodeId[], left: readonly (typeof LEFT)[] = []) {
     {
       total: { cpuMilli: 1000, memoryBytes: 0, gpu: 0, diskBytes: 0, custom: {} },
       labels: {},
-      leaseMs: 1000,
+      leaseMs: LEASE_MS,
       jobEnv: {},
     },
   );
@@ -69,13 +71,31 @@ describe('RunnerHost', () => {
   it('lets jobs run without limit where this node is the whole cluster', async () => {
     const { host, granted } = setUp([SELF]);
     await host.start();
-    expect(granted).toEqual([null]);
+    await expect.poll(() => host.isRegistered).toBe(true);
+    expect(new Set(granted)).toEqual(new Set([null]));
   });
 
   it('does not when the whole cluster is another node: this one was removed', async () => {
     const { host, granted } = setUp([OTHER]);
     await host.start();
-    expect(granted).toEqual([]);
+    await expect.poll(() => host.isRegistered).toBe(true);
+    expect(granted).not.toContain(null);
+  });
+
+  it('limits the first jobs by a lease from the sending of the registration, before any renewal got through', async () => {
+    const { host, granted } = setUp([SELF, OTHER], [], { registrationMs: 50 });
+    await host.start();
+    await expect.poll(() => host.isRegistered).toBe(true);
+    expect(granted).toHaveLength(1);
+    expect(granted[0]).toBeGreaterThanOrEqual(0);
+    expect(granted[0]).toBeLessThan(LEASE_MS - 40);
+  });
+
+  it('grants none when the registration was answered after the time of a lease: renewing comes first', async () => {
+    const { host, granted } = setUp([SELF, OTHER], [], { registrationMs: LEASE_MS + 50 });
+    await host.start();
+    await expect.poll(() => host.isRegistered, { timeout: 10_000 }).toBe(true);
+    expect(granted).toEqual([0]);
   });
 
   it('tells the ends that an earlier runner process left before the new one is registered, which loses the rest', async () => {
