@@ -26,6 +26,7 @@ export class Applier {
   readonly #listener: ApplierListener;
   #applied: Index;
   #written: Index;
+  #replaced: Promise<void> = Promise.resolve();
   #waiters: { readonly index: Index; readonly resolve: () => void }[] = [];
 
   /** @param state what `loadState` made of the store */
@@ -43,6 +44,20 @@ export class Applier {
 
   get store(): StateStore {
     return this.#store;
+  }
+
+  /** Asks the database; again when a snapshot took its place meanwhile, so the query must begin anew each time. */
+  async read<Answer>(query: (store: StateStore) => Promise<Answer>): Promise<Answer> {
+    for (;;) {
+      await this.#replaced;
+      const store = this.#store;
+      try {
+        return await query(store);
+      } catch (error) {
+        await this.#replaced;
+        if (store === this.#store) throw error;
+      }
+    }
   }
 
   get applied(): Index {
@@ -73,19 +88,26 @@ export class Applier {
     return upTo;
   }
 
-  /** Puts another state in the place of this one, after a snapshot was received. */
-  async replace(meta: SnapshotMeta, install: () => Promise<StateStore>): Promise<void> {
+  /** Puts another state in the place of this one, after a snapshot was received; one after another. */
+  replace(meta: SnapshotMeta, install: () => Promise<StateStore>): Promise<void> {
+    const replacement = this.#replaced.then(() => this.#replace(meta, install));
+    this.#replaced = replacement.catch(() => undefined);
+    return replacement;
+  }
+
+  async close(): Promise<void> {
+    await this.#replaced;
+    await this.#store.flush();
+    await this.#store.close();
+  }
+
+  async #replace(meta: SnapshotMeta, install: () => Promise<StateStore>): Promise<void> {
     await this.#store.close();
     this.#store = await install();
     this.#state = await loadState(this.#store);
     this.#applied = meta.index;
     this.#written = meta.index;
     this.#wake();
-  }
-
-  async close(): Promise<void> {
-    await this.#store.flush();
-    await this.#store.close();
   }
 
   #applyData(index: Index, data: Uint8Array, changes: StateRecord[]): void {

@@ -145,7 +145,7 @@ export class Replica {
     return this.#applier.state;
   }
 
-  get applier(): Pick<Applier, 'store' | 'applied'> {
+  get applier(): Pick<Applier, 'read' | 'applied'> {
     return this.#applier;
   }
 

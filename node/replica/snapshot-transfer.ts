@@ -49,7 +49,7 @@ export class SnapshotTransfer {
 
   /** At the leader: what the follower pulls. The first chunk tells where in the log it stands. */
   async *bytes(): AsyncIterable<Uint8Array> {
-    const dump = await this.#parts.applier.store.dump();
+    const dump = await this.#parts.applier.read((store) => store.dump());
     try {
       yield encodeSnapshotMeta(this.#parts.driver.core.snapshotMeta(dump.applied));
       yield* dump.chunks;
@@ -61,6 +61,7 @@ export class SnapshotTransfer {
   /** At the follower. @throws Fault when it did not arrive whole */
   async fetch(from: NodeId, term: Term): Promise<void> {
     if (this.#fetching) throw new Fault('overloaded', 'a snapshot is being fetched already');
+    if (this.#parts.driver.restoring !== null) throw new Fault('overloaded', 'a snapshot is being installed');
     this.#fetching = true;
     try {
       const abort = AbortSignal.timeout(REPLICA_TIMES.snapshotTimeoutMs);

@@ -4,6 +4,7 @@ import type { Job } from '../../src/jobs/job.ts';
 import type { JobFilter, ListQuery } from '../core.ts';
 import { LIMITS } from '../../src/limits.ts';
 import type { Replica } from '../replica/replica.ts';
+import type { StateStore } from '../storage/ports.ts';
 
 /** Finds jobs wherever they are: in the heap while they live, in the database when they are final. */
 export class JobStore {
@@ -17,7 +18,7 @@ export class JobStore {
     const { state, applier } = this.#replica;
     const live = state.jobs.get(id);
     if (live !== undefined) return live;
-    const stored = await applier.store.get('job', id);
+    const stored = await applier.read((store) => store.get('job', id));
     // It may have come back to life while the database was read.
     return this.#replica.state.jobs.get(id) ?? stored;
   }
@@ -30,16 +31,25 @@ export class JobStore {
   }
 
   /** Newest first; looks at a bounded number of jobs and tells from where to go on. */
-  async list(query: ListQuery): Promise<{ readonly jobs: readonly Job[]; readonly nextCursor: string | null }> {
-    const jobs: Job[] = [];
-    let looked = 0;
-    for await (const job of this.#replica.applier.store.jobs(query.cursor)) {
-      looked += 1;
-      if (matches(job, query.filter)) jobs.push(job);
-      if (jobs.length >= query.limit || looked >= LIMITS.listScanMax) return { jobs, nextCursor: job.id };
-    }
-    return { jobs, nextCursor: null };
+  list(query: ListQuery): Promise<JobPage> {
+    return this.#replica.applier.read((store) => readPage(store, query));
   }
+}
+
+interface JobPage {
+  readonly jobs: readonly Job[];
+  readonly nextCursor: string | null;
+}
+
+async function readPage(store: StateStore, query: ListQuery): Promise<JobPage> {
+  const jobs: Job[] = [];
+  let looked = 0;
+  for await (const job of store.jobs(query.cursor)) {
+    looked += 1;
+    if (matches(job, query.filter)) jobs.push(job);
+    if (jobs.length >= query.limit || looked >= LIMITS.listScanMax) return { jobs, nextCursor: job.id };
+  }
+  return { jobs, nextCursor: null };
 }
 
 function matches(job: Job, filter: JobFilter): boolean {
