@@ -96,7 +96,9 @@ export interface CreatedTokens {
 
 /**
  * Writes the first entry of a new cluster, with its first two tokens. Their text is in the data folder before the log
- * knows them, so a crash in between loses nothing: the next start proposes the same.
+ * knows them, so a crash in between loses nothing: the next start proposes the same. Who has other members beside it
+ * let them in with a token of the log, which has the first entry then, however far behind the state on disk is; the
+ * other members may be down, so nothing is waited for.
  * @returns null when the cluster had its first entry already
  */
 export async function createCluster(
@@ -109,6 +111,7 @@ export async function createCluster(
   auth: 'required' | 'loopbackOpen',
 ): Promise<CreatedTokens | null> {
   const { folder, replica, network, founding } = parts;
+  if (!isOnlyMember(replica.consensus.configuration, network.self)) return null;
   await replica.barrier();
   if (replica.state.cluster !== null) return null;
   const adminToken = await once(folder, ADMIN_TOKEN, () => formatToken(makeToken()));
@@ -132,6 +135,10 @@ export async function createCluster(
     ]),
   );
   return { adminToken, joinToken };
+}
+
+function isOnlyMember({ voters, outgoing, learners, learnersNext }: Configuration, self: NodeId): boolean {
+  return [...voters, ...outgoing, ...learners, ...learnersNext].every((id) => id === self);
 }
 
 export function formatJoinToken(
