@@ -22,6 +22,7 @@ class FakeStore {
 
   async *load(): AsyncIterable<never> {
     await this.loading.promise;
+    yield* [];
   }
 
   async flush(): Promise<void> {
