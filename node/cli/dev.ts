@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { RunningNode } from '../node.ts';
 import type { CommandContext } from './command-context.ts';
 import { EXIT } from './exit-codes.ts';
-import type { NodeOptions } from './node-commands.ts';
+import type { NodeOptions } from './node-options.ts';
 import { configFor, runNode } from './run-node.ts';
 
 export async function dev(context: CommandContext, _operands: readonly [], options: NodeOptions): Promise<number> {

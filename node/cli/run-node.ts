@@ -9,7 +9,7 @@ import { createLogger } from '../observability/logger.ts';
 import type { CommandContext, StopSignal } from './command-context.ts';
 import { EXIT } from './exit-codes.ts';
 import { exitCodeOfSignal } from './job-exit.ts';
-import type { NodeOptions } from './node-commands.ts';
+import type { NodeOptions } from './node-options.ts';
 import { UsageError } from './usage-error.ts';
 
 /** @throws UsageError when a flag, a variable or the file is wrong */

@@ -2,9 +2,13 @@ import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import fastify from 'fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
 import { Rejection } from '../../src/errors.ts';
 import { LIMITS } from '../../src/limits.ts';
 import type { Address } from '../config/config.ts';
+import type { Core } from '../core.ts';
+import type { BlobStore } from '../storage/blob-store.ts';
 import { createGuard } from './guard.ts';
 import type { Guard } from './guard.ts';
 import { createHttpMetrics } from './http-metrics.ts';
@@ -14,8 +18,14 @@ import { HttpError, problem } from './problem.ts';
 import type { Route } from './route.ts';
 import { Serving } from './serve.ts';
 import type { Exchange } from './serve.ts';
-import type { HttpDependencies } from './server.ts';
 import { routeTable } from './table.ts';
+
+export interface HttpDependencies {
+  readonly core: Core;
+  readonly blobs: BlobStore;
+  readonly metrics: Registry;
+  readonly logger: Logger;
+}
 
 export interface AppOptions {
   readonly allowedHosts: readonly string[];

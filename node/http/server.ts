@@ -1,21 +1,10 @@
 import { lookup } from 'node:dns/promises';
 import type { AddressInfo } from 'node:net';
 import { isIP } from 'node:net';
-import type { Logger } from 'pino';
-import type { Registry } from 'prom-client';
 import { assert, Rejection } from '../../src/errors.ts';
 import type { Address } from '../config/config.ts';
-import type { Core } from '../core.ts';
 import { listenError } from '../listen-error.ts';
-import type { BlobStore } from '../storage/blob-store.ts';
-import { createApp } from './app.ts';
-
-export interface HttpDependencies {
-  readonly core: Core;
-  readonly blobs: BlobStore;
-  readonly metrics: Registry;
-  readonly logger: Logger;
-}
+import { createApp, type HttpDependencies } from './app.ts';
 
 export interface HttpOptions {
   readonly address: Address;

@@ -1,7 +1,7 @@
-import { toResourcesView } from '../resources/resources.ts';
 import { freeOf, jobsOnRunner } from '../state/queries.ts';
 import type { RunnerRecord } from '../state/records.ts';
 import type { ClusterState } from '../state/state.ts';
+import { toResourcesView } from './resources-view.ts';
 import type { RunnerView } from './views.ts';
 
 /** @param load what the machine last told by gossip; null when nothing fresh came */

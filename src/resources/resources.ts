@@ -1,4 +1,3 @@
-import type { ResourcesView } from '../api/views.ts';
 import type { JobSpec } from '../jobs/spec.ts';
 import { parseSize } from '../units.ts';
 
@@ -55,17 +54,6 @@ export function amountOf(custom: Resources['custom'], name: string): number {
   return Object.hasOwn(custom, name) ? (custom[name] ?? 0) : 0;
 }
 
-/** In the units of the API; what is below zero is told as nothing. */
-export function toResourcesView(resources: Resources): ResourcesView {
-  return {
-    cpu: Math.max(resources.cpuMilli, 0) / 1000,
-    memory: Math.max(resources.memoryBytes, 0),
-    gpu: Math.max(resources.gpu, 0),
-    disk: Math.max(resources.diskBytes, 0),
-    custom: mapAmounts(resources.custom, (milli) => Math.max(milli, 0) / 1000),
-  };
-}
-
 /** Rounded up, so that a little is never nothing; first to millionths, because 0.1 × 3 is a little more than 0.3. */
 function toMilli(amount: number): number {
   return Math.ceil(Math.round(amount * 1e6) / 1e3);
@@ -90,6 +78,6 @@ function combineCustom(a: Resources['custom'], b: Resources['custom'], sign: 1 |
   return sum;
 }
 
-function mapAmounts(custom: Resources['custom'], change: (amount: number) => number): Resources['custom'] {
+export function mapAmounts(custom: Resources['custom'], change: (amount: number) => number): Resources['custom'] {
   return Object.fromEntries(Object.entries(custom).map(([name, amount]) => [name, change(amount)]));
 }

@@ -1,14 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  add,
-  fits,
-  fromSpec,
-  type Resources,
-  subtract,
-  toResourcesView,
-  ZERO,
-} from '../../../src/resources/resources.ts';
+import { toResourcesView } from '../../../src/api/resources-view.ts';
+import { add, fits, fromSpec, type Resources, subtract, ZERO } from '../../../src/resources/resources.ts';
 
 const amount = fc.nat({ max: 2 ** 40 });
 const resources: fc.Arbitrary<Resources> = fc.record({
