@@ -27,6 +27,7 @@ import { answerOpen } from './open-streams.ts';
 import { createPeerNetwork } from './p2p/host.ts';
 import { loadNodeKey } from './p2p/identity.ts';
 import type { PeerNetwork } from './p2p/network.ts';
+import { REPLICA_LIMITS, REPLICA_TIMES } from './replica/limits.ts';
 import { registerReplicaMetrics } from './replica/metrics.ts';
 import { raftOptions } from './replica/options.ts';
 import { ReplicaEvents } from './replica/replica-events.ts';
@@ -49,6 +50,7 @@ import { type DataFolder, openDataFolder } from './storage/data-folder.ts';
 import { openLogStore } from './storage/log-store.ts';
 import { createSnapshotInbox } from './storage/snapshot-inbox.ts';
 import { openStateStore } from './storage/state-store.ts';
+import { SYSTEM_RUNTIME } from './system-runtime.ts';
 import { VERSION } from './version.ts';
 
 export interface RunningNode {
@@ -168,8 +170,14 @@ async function openReplica(base: Base, shutdown: AsyncDisposableStack): Promise<
   const inbox = createSnapshotInbox(folder.parts.state);
   const session = randomBytes(9).toString('base64url');
   const replica = await Replica.open(
-    { self, session, log, store, inbox, network, logger },
-    { timing: config.timing, raft: raftOptions(config.timing), initial: initialConfiguration(self, introduced) },
+    { self, session, log, store, inbox, network, logger, runtime: SYSTEM_RUNTIME },
+    {
+      timing: config.timing,
+      raft: raftOptions(config.timing),
+      initial: initialConfiguration(self, introduced),
+      limits: REPLICA_LIMITS,
+      times: REPLICA_TIMES,
+    },
     events,
   );
   registerReplicaMetrics(registry, replica, log);

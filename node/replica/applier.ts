@@ -4,7 +4,7 @@ import { decodeEntry } from '../../src/state/codec.ts';
 import type { StateRecord } from '../../src/state/records.ts';
 import { ClusterState, finishLoading, loadRecord } from '../../src/state/state.ts';
 import type { StateStore } from '../storage/ports.ts';
-import { REPLICA_LIMITS } from './limits.ts';
+import type { ReplicaLimits } from './limits.ts';
 
 export interface ApplierListener {
   /** For the proposer whose origin it is; every node sees all. */
@@ -24,16 +24,23 @@ export class Applier {
   #state: ClusterState;
   #store: StateStore;
   readonly #listener: ApplierListener;
+  readonly #limits: Pick<ReplicaLimits, 'unwrittenEntries'>;
   #applied: Index;
   #written: Index;
   #replaced: Promise<void> = Promise.resolve();
   #waiters: { readonly index: Index; readonly resolve: () => void }[] = [];
 
   /** @param state what `loadState` made of the store */
-  constructor(state: ClusterState, store: StateStore, listener: ApplierListener) {
+  constructor(
+    state: ClusterState,
+    store: StateStore,
+    listener: ApplierListener,
+    limits: Pick<ReplicaLimits, 'unwrittenEntries'>,
+  ) {
     this.#state = state;
     this.#store = store;
     this.#listener = listener;
+    this.#limits = limits;
     this.#applied = store.applied;
     this.#written = store.applied;
   }
@@ -125,7 +132,7 @@ export class Applier {
   }
 
   async #follow(store: StateStore, changes: readonly StateRecord[], index: Index): Promise<void> {
-    const hasRoom = index - this.#written <= REPLICA_LIMITS.unwrittenEntries;
+    const hasRoom = index - this.#written <= this.#limits.unwrittenEntries;
     if (hasRoom) queueMicrotask(() => this.#listener.applied(index));
     try {
       await store.write(changes, index);

@@ -1,7 +1,7 @@
 import type { Index } from '../../raft/types.ts';
 import type { LogStore, StateStore } from '../storage/ports.ts';
 import type { Applier } from './applier.ts';
-import { REPLICA_LIMITS } from './limits.ts';
+import type { ReplicaLimits } from './limits.ts';
 import type { RaftDriver } from './raft-driver.ts';
 
 export interface CompactorParts {
@@ -17,10 +17,12 @@ export interface CompactorParts {
  */
 export class Compactor {
   readonly #parts: CompactorParts;
+  readonly #limits: ReplicaLimits;
   #running: Promise<void> | null = null;
 
-  constructor(parts: CompactorParts) {
+  constructor(parts: CompactorParts, limits: ReplicaLimits) {
     this.#parts = parts;
+    this.#limits = limits;
   }
 
   consider(): void {
@@ -38,7 +40,7 @@ export class Compactor {
   #isDue(): boolean {
     const { core } = this.#parts.driver;
     const entries = this.#parts.applier.applied - core.firstIndex;
-    return entries > REPLICA_LIMITS.compactEntries || core.logBytes > REPLICA_LIMITS.compactBytes;
+    return entries > this.#limits.compactEntries || core.logBytes > this.#limits.compactBytes;
   }
 
   async #compact(): Promise<void> {
@@ -59,8 +61,7 @@ export class Compactor {
 
   #cut(durable: Index): Index {
     const { core } = this.#parts.driver;
-    const tail =
-      core.logBytes > REPLICA_LIMITS.compactBytes ? REPLICA_LIMITS.keptEntries / 10 : REPLICA_LIMITS.keptEntries;
-    return durable - tail;
+    const { compactBytes, keptEntries } = this.#limits;
+    return durable - (core.logBytes > compactBytes ? Math.floor(keptEntries / 10) : keptEntries);
   }
 }

@@ -32,3 +32,6 @@ export const REPLICA_TIMES = {
   retryPauseMs: 20,
   snapshotTimeoutMs: 30 * 60 * 1000,
 } as const;
+
+export type ReplicaLimits = Readonly<Record<keyof typeof REPLICA_LIMITS, number>>;
+export type ReplicaTimes = Readonly<Record<keyof typeof REPLICA_TIMES, number>>;

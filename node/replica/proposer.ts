@@ -5,7 +5,8 @@ import type { NodeId } from '../../src/ids.ts';
 import type { ProposalResults } from '../../src/state/apply.ts';
 import { encodeProposal, packEntry } from '../../src/state/codec.ts';
 import type { Command, CommandResult } from '../../src/state/commands.ts';
-import { REPLICA_LIMITS, REPLICA_TIMES } from './limits.ts';
+import type { ReplicaLimits, ReplicaTimes } from './limits.ts';
+import type { Runtime, Timer } from './runtime.ts';
 
 /** What the proposer needs of consensus and of the way to the leader. */
 export interface ProposalPort {
@@ -20,6 +21,13 @@ export interface ProposalPort {
   append(id: number, entry: Uint8Array): void;
   /** Hands encoded proposals to another node, which takes them if it leads. */
   forward(to: NodeId, proposals: readonly Uint8Array[]): Promise<'taken' | 'refused'>;
+}
+
+export interface ProposerOptions {
+  /** Names the proposals of this start of this node. */
+  readonly origin: string;
+  readonly limits: ReplicaLimits;
+  readonly times: ReplicaTimes;
 }
 
 interface Pending {
@@ -44,7 +52,10 @@ interface Waiting {
  */
 export class Proposer {
   readonly #port: ProposalPort;
+  readonly #runtime: Runtime;
   readonly #origin: string;
+  readonly #limits: ReplicaLimits;
+  readonly #times: ReplicaTimes;
   readonly #pending = new Map<number, Pending>();
   #pendingBytes = 0;
   #sequence = 0;
@@ -57,13 +68,16 @@ export class Proposer {
   #forwards = new Set<object>();
   readonly #appended = new Map<number, Waiting[]>();
   #lastAt = 0;
-  readonly #timer: NodeJS.Timeout;
+  readonly #timer: Timer;
   #stopped: Fault | null = null;
 
-  constructor(port: ProposalPort, options: { readonly origin: string }) {
+  constructor(port: ProposalPort, runtime: Runtime, options: ProposerOptions) {
     this.#port = port;
+    this.#runtime = runtime;
     this.#origin = options.origin;
-    this.#timer = setInterval(() => this.#retryLate(), REPLICA_TIMES.reproposeMs / 4);
+    this.#limits = options.limits;
+    this.#times = options.times;
+    this.#timer = runtime.every(this.#times.reproposeMs / 4, () => this.#retryLate());
   }
 
   get pendingCount(): number {
@@ -79,19 +93,19 @@ export class Proposer {
     this.#sequence += 1;
     const sequence = this.#sequence;
     const bytes = encodeProposal({ principal, origin: this.#origin, sequence, commands });
-    if (bytes.length > REPLICA_LIMITS.proposalBytes) {
-      const limit = { name: 'proposalBytes', value: REPLICA_LIMITS.proposalBytes };
+    if (bytes.length > this.#limits.proposalBytes) {
+      const limit = { name: 'proposalBytes', value: this.#limits.proposalBytes };
       return Promise.reject(new Rejection('tooLarge', 'the request does not fit into one entry of the log', { limit }));
     }
     if (
-      this.#pending.size >= REPLICA_LIMITS.pendingProposals ||
-      this.#pendingBytes + bytes.length > REPLICA_LIMITS.pendingProposalBytes
+      this.#pending.size >= this.#limits.pendingProposals ||
+      this.#pendingBytes + bytes.length > this.#limits.pendingProposalBytes
     ) {
       return Promise.reject(new Fault('overloaded', 'too many submissions wait for the leader at this node'));
     }
     return new Promise((resolve, reject) => {
-      const now = performance.now();
-      const deadline = now + REPLICA_TIMES.proposalDeadlineMs;
+      const now = this.#runtime.now();
+      const deadline = now + this.#times.proposalDeadlineMs;
       this.#pending.set(sequence, { bytes, deadline, sends: 0, repeatAt: Infinity, resolve, reject });
       this.#pendingBytes += bytes.length;
       this.#waiting.push({ sequence, bytes });
@@ -102,7 +116,7 @@ export class Proposer {
   /** Proposals of another node; this one leads as far as it knows. */
   takeForwarded(proposals: readonly Uint8Array[]): 'taken' | 'refused' {
     if (this.#stopped !== null || !this.#port.isLeader()) return 'refused';
-    if (this.#waiting.length > REPLICA_LIMITS.pendingProposals) return 'refused';
+    if (this.#waiting.length > this.#limits.pendingProposals) return 'refused';
     for (const bytes of proposals) this.#waiting.push({ sequence: null, bytes });
     this.#queueFlush();
     return 'taken';
@@ -153,7 +167,7 @@ export class Proposer {
 
   stop(fault: Fault): void {
     this.#stopped = fault;
-    clearInterval(this.#timer);
+    this.#timer.stop();
     for (const [sequence, pending] of this.#pending) {
       this.#drop(sequence, pending);
       pending.reject(fault);
@@ -168,16 +182,16 @@ export class Proposer {
   #pause(): void {
     if (this.#pausing) return;
     this.#pausing = true;
-    setTimeout(() => {
+    this.#runtime.after(this.#times.retryPauseMs, () => {
       this.#pausing = false;
       if (this.#waiting.length > 0) this.#queueFlush();
-    }, REPLICA_TIMES.retryPauseMs);
+    });
   }
 
   #queueFlush(): void {
     if (this.#flushQueued || this.#pausing) return;
     this.#flushQueued = true;
-    setImmediate(() => {
+    this.#runtime.soon(() => {
       this.#flushQueued = false;
       this.#flush();
     });
@@ -204,11 +218,11 @@ export class Proposer {
   }
 
   #entryIsFull(): boolean {
-    if (this.#waiting.length >= REPLICA_LIMITS.entryProposals) return true;
+    if (this.#waiting.length >= this.#limits.entryProposals) return true;
     let bytes = 0;
     for (const item of this.#waiting) {
       bytes += item.bytes.length;
-      if (bytes >= REPLICA_LIMITS.entryBytes) return true;
+      if (bytes >= this.#limits.entryBytes) return true;
     }
     return false;
   }
@@ -219,15 +233,15 @@ export class Proposer {
     let count = 0;
     for (const item of this.#waiting) {
       bytes += item.bytes.length;
-      if (count > 0 && (bytes > REPLICA_LIMITS.entryBytes || count >= REPLICA_LIMITS.entryProposals)) break;
+      if (count > 0 && (bytes > this.#limits.entryBytes || count >= this.#limits.entryProposals)) break;
       count += 1;
     }
     const batch = this.#waiting.splice(0, count);
-    const now = performance.now();
+    const now = this.#runtime.now();
     for (const item of batch) {
       const pending = this.#pendingOf(item);
       if (pending === undefined) continue;
-      pending.repeatAt = now + Math.min(REPLICA_TIMES.reproposeMs * 2 ** pending.sends, REPLICA_TIMES.reproposeMaxMs);
+      pending.repeatAt = now + Math.min(this.#times.reproposeMs * 2 ** pending.sends, this.#times.reproposeMaxMs);
       pending.sends += 1;
     }
     return batch;
@@ -240,7 +254,7 @@ export class Proposer {
   #append(): void {
     const batch = this.#takeEntry();
     assert(batch.length > 0, 'an entry holds at least one proposal');
-    this.#lastAt = Math.max(this.#lastAt, Date.now());
+    this.#lastAt = Math.max(this.#lastAt, this.#runtime.date());
     const entry = packEntry(
       this.#lastAt,
       batch.map((item) => item.bytes),
@@ -279,7 +293,7 @@ export class Proposer {
   }
 
   #retryLate(): void {
-    const now = performance.now();
+    const now = this.#runtime.now();
     const queued = new Set(this.#waiting.map((item) => item.sequence));
     for (const [sequence, pending] of this.#pending) {
       if (now > pending.deadline) {

@@ -9,6 +9,7 @@ import type { TimingConfig } from '../config/config.ts';
 import { decodeMessage, encodeMessage } from '../p2p/raft-codec.ts';
 import type { PeerNetwork } from '../p2p/network.ts';
 import type { LogStore } from '../storage/ports.ts';
+import type { Runtime, Timer } from './runtime.ts';
 
 /** What the core's effects mean to the rest of the replica. Called in the order in which they happened. */
 export interface RaftListener {
@@ -31,6 +32,7 @@ export interface RaftDriverDependencies {
   readonly session: string;
   readonly log: LogStore;
   readonly network: PeerNetwork;
+  readonly runtime: Runtime;
   readonly logger: Logger;
 }
 
@@ -42,8 +44,8 @@ export class RaftDriver {
   readonly #timing: TimingConfig;
   readonly #raft: Raft;
   readonly #listener: RaftListener;
-  #ticker: NodeJS.Timeout | null = null;
-  #lastTickAt = performance.now();
+  #ticker: Timer | null = null;
+  #lastTickAt: number;
   #tickQueued = false;
   #persisting: { readonly since: number; reported: boolean }[] = [];
   #requests = 0;
@@ -58,8 +60,9 @@ export class RaftDriver {
     this.#dependencies = dependencies;
     this.#timing = options.timing;
     this.#listener = listener;
+    this.#lastTickAt = dependencies.runtime.now();
     this.#raft = new Raft(
-      { id: dependencies.self, session: dependencies.session, random: Math.random },
+      { id: dependencies.self, session: dependencies.session, random: () => dependencies.runtime.random() },
       options.raft,
       options.stored,
     );
@@ -81,13 +84,14 @@ export class RaftDriver {
 
   start(): void {
     this.#dependencies.network.onRaft((from, frame) => this.#receive(from, frame));
-    this.#lastTickAt = performance.now();
-    this.#ticker = setInterval(() => this.#onTimer(), this.#timing.tickMs);
+    const { runtime } = this.#dependencies;
+    this.#lastTickAt = runtime.now();
+    this.#ticker = runtime.every(this.#timing.tickMs, () => this.#onTimer());
   }
 
   stop(): void {
     this.#stopped = true;
-    if (this.#ticker !== null) clearInterval(this.#ticker);
+    this.#ticker?.stop();
   }
 
   nextRequest(): RequestId {
@@ -108,9 +112,10 @@ export class RaftDriver {
   #onTimer(): void {
     if (this.#tickQueued) return;
     this.#tickQueued = true;
-    setImmediate(() => {
+    const { runtime } = this.#dependencies;
+    runtime.soon(() => {
       this.#tickQueued = false;
-      const now = performance.now();
+      const now = runtime.now();
       const late = now - this.#lastTickAt;
       this.#lastTickAt = now;
       this.#watchDisk(now);
@@ -162,7 +167,7 @@ export class RaftDriver {
   }
 
   async #persist(request: PersistRequest, restore: SnapshotMeta | null): Promise<void> {
-    const running = { since: performance.now(), reported: false };
+    const running = { since: this.#dependencies.runtime.now(), reported: false };
     this.#persisting.push(running);
     try {
       await this.#dependencies.log.persist(request);

@@ -1,5 +1,6 @@
 import { Fault } from '../../src/errors.ts';
-import { REPLICA_LIMITS, REPLICA_TIMES } from './limits.ts';
+import type { ReplicaLimits, ReplicaTimes } from './limits.ts';
+import type { Runtime } from './runtime.ts';
 
 export interface ReadPort {
   /** Names the next request to the core. */
@@ -19,20 +20,30 @@ interface Round {
  */
 export class Reader {
   readonly #port: ReadPort;
+  readonly #runtime: Runtime;
+  readonly #limits: ReplicaLimits;
+  readonly #times: ReplicaTimes;
   #next: Round | null = null;
   #current: { readonly id: number; readonly round: Round } | null = null;
   #stopped: Fault | null = null;
 
-  constructor(port: ReadPort) {
+  constructor(
+    port: ReadPort,
+    runtime: Runtime,
+    options: { readonly limits: ReplicaLimits; readonly times: ReplicaTimes },
+  ) {
     this.#port = port;
+    this.#runtime = runtime;
+    this.#limits = options.limits;
+    this.#times = options.times;
   }
 
   /** Resolves once this node's state holds everything that was acknowledged anywhere before the call. */
   barrier(): Promise<void> {
     if (this.#stopped !== null) return Promise.reject(this.#stopped);
-    this.#next ??= { waiters: [], deadline: performance.now() + REPLICA_TIMES.readDeadlineMs };
+    this.#next ??= { waiters: [], deadline: this.#runtime.now() + this.#times.readDeadlineMs };
     const round = this.#next;
-    if (round.waiters.length >= REPLICA_LIMITS.pendingReads) {
+    if (round.waiters.length >= this.#limits.pendingReads) {
       return Promise.reject(new Fault('overloaded', 'too many reads wait for the leader at this node'));
     }
     return new Promise((resolve, reject) => {
@@ -56,16 +67,16 @@ export class Reader {
     if (this.#current?.id !== id) return;
     const { round } = this.#current;
     this.#current = null;
-    if (performance.now() > round.deadline) {
+    if (this.#runtime.now() > round.deadline) {
       this.#fail(round, new Fault('noLeader', 'no leader answered the read in time'));
       this.#begin();
       return;
     }
     if (this.#next !== null) round.waiters.push(...this.#next.waiters);
     this.#next = round;
-    setTimeout(() => {
+    this.#runtime.after(this.#times.retryPauseMs, () => {
       if (this.#current === null) this.#begin();
-    }, REPLICA_TIMES.retryPauseMs);
+    });
   }
 
   stop(fault: Fault): void {

@@ -20,10 +20,11 @@ import {
   decodeControlRequest,
   encodeControl,
 } from './control-messages.ts';
-import { REPLICA_TIMES } from './limits.ts';
+import type { ReplicaLimits, ReplicaTimes } from './limits.ts';
 import { Proposer } from './proposer.ts';
 import { RaftDriver } from './raft-driver.ts';
 import { Reader } from './reader.ts';
+import type { Runtime } from './runtime.ts';
 import { SnapshotTransfer } from './snapshot-transfer.ts';
 
 export interface ReplicaDependencies {
@@ -34,6 +35,7 @@ export interface ReplicaDependencies {
   readonly store: StateStore;
   readonly inbox: SnapshotInbox;
   readonly network: PeerNetwork;
+  readonly runtime: Runtime;
   readonly logger: Logger;
 }
 
@@ -42,6 +44,8 @@ export interface ReplicaOptions {
   readonly raft: RaftOptions;
   /** The membership of a node that has no log yet: itself when it makes a cluster, nobody when it joins one. */
   readonly initial: Configuration;
+  readonly limits: ReplicaLimits;
+  readonly times: ReplicaTimes;
 }
 
 export interface ReplicaListener {
@@ -59,6 +63,7 @@ export interface ReplicaListener {
  */
 export class Replica {
   readonly #dependencies: ReplicaDependencies;
+  readonly #times: ReplicaTimes;
   readonly #listener: ReplicaListener;
   readonly #applier: Applier;
   readonly #driver: RaftDriver;
@@ -75,15 +80,23 @@ export class Replica {
     listener: ReplicaListener,
     state: ClusterState,
   ) {
+    const { runtime } = dependencies;
+    const { limits, times } = options;
     this.#dependencies = dependencies;
+    this.#times = times;
     this.#listener = listener;
-    this.#applier = new Applier(state, dependencies.store, {
-      results: (results) => this.#proposer.results(results),
-      changed: (events, index) => listener.changed(events, index),
-      applied: (index) => this.#driver.step({ kind: 'applied', index }),
-      configuration: (entry) => listener.configuration(entry.configuration),
-      fatal: (error) => this.#fatal(error),
-    });
+    this.#applier = new Applier(
+      state,
+      dependencies.store,
+      {
+        results: (results) => this.#proposer.results(results),
+        changed: (events, index) => listener.changed(events, index),
+        applied: (index) => this.#driver.step({ kind: 'applied', index }),
+        configuration: (entry) => listener.configuration(entry.configuration),
+        fatal: (error) => this.#fatal(error),
+      },
+      limits,
+    );
     this.#driver = new RaftDriver(
       dependencies,
       {
@@ -112,20 +125,23 @@ export class Replica {
         append: (id, data) => this.#driver.step({ kind: 'propose', id, data }),
         forward: (to, proposals) => this.#forward(to, proposals),
       },
-      { origin: dependencies.session },
+      runtime,
+      { origin: dependencies.session, limits, times },
     );
-    this.#reader = new Reader({
-      nextRequest: () => this.#driver.nextRequest(),
-      request: (id) => this.#driver.step({ kind: 'read', id }),
-      waitForApplied: (index) => this.#applier.waitFor(index),
-    });
-    this.#compactor = new Compactor({
-      driver: this.#driver,
-      applier: this.#applier,
-      log: dependencies.log,
-      fatal: (error) => this.#fatal(error),
-    });
-    this.#snapshots = new SnapshotTransfer({ ...dependencies, driver: this.#driver, applier: this.#applier });
+    this.#reader = new Reader(
+      {
+        nextRequest: () => this.#driver.nextRequest(),
+        request: (id) => this.#driver.step({ kind: 'read', id }),
+        waitForApplied: (index) => this.#applier.waitFor(index),
+      },
+      runtime,
+      { limits, times },
+    );
+    this.#compactor = new Compactor(
+      { driver: this.#driver, applier: this.#applier, log: dependencies.log, fatal: (error) => this.#fatal(error) },
+      limits,
+    );
+    this.#snapshots = new SnapshotTransfer({ ...dependencies, driver: this.#driver, applier: this.#applier }, times);
   }
 
   static async open(
@@ -189,7 +205,7 @@ export class Replica {
 
   /** Whom another member takes for members, itself included, with their addresses. */
   async askMembers(of: NodeId): Promise<ReadonlyMap<NodeId, readonly string[]>> {
-    const answer = await this.#ask(of, { kind: 'members' }, REPLICA_TIMES.forwardTimeoutMs);
+    const answer = await this.#ask(of, { kind: 'members' }, this.#times.forwardTimeoutMs);
     return new Map(answer.kind === 'members' ? answer.members : []);
   }
 
@@ -236,7 +252,7 @@ export class Replica {
   }
 
   async #forward(to: NodeId, proposals: readonly Uint8Array[]): Promise<'taken' | 'refused'> {
-    const answer = await this.#ask(to, { kind: 'propose', proposals }, REPLICA_TIMES.forwardTimeoutMs);
+    const answer = await this.#ask(to, { kind: 'propose', proposals }, this.#times.forwardTimeoutMs);
     return answer.kind === 'taken' ? 'taken' : 'refused';
   }
 
@@ -244,7 +260,7 @@ export class Replica {
     const leader = this.leader;
     if (leader === null) throw new Fault('noLeader', 'no leader is known at this node');
     if (leader === this.#dependencies.self) return this.#carryOut(leader, request);
-    return this.#ask(leader, request, REPLICA_TIMES.proposalDeadlineMs);
+    return this.#ask(leader, request, this.#times.proposalDeadlineMs);
   }
 
   async #ask(to: NodeId, request: ControlRequest, timeoutMs: number): Promise<ControlAnswer> {

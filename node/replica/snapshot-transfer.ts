@@ -7,14 +7,16 @@ import type { PeerNetwork } from '../p2p/network.ts';
 import type { ReceivedSnapshot, SnapshotInbox, StateStore } from '../storage/ports.ts';
 import type { Applier } from './applier.ts';
 import { decodeSnapshotMeta, encodeControl, encodeSnapshotMeta } from './control-messages.ts';
-import { REPLICA_TIMES } from './limits.ts';
+import type { ReplicaTimes } from './limits.ts';
 import type { RaftDriver } from './raft-driver.ts';
+import type { Runtime } from './runtime.ts';
 
 export interface SnapshotTransferParts {
   readonly self: NodeId;
   readonly network: PeerNetwork;
   readonly inbox: SnapshotInbox;
   readonly logger: Logger;
+  readonly runtime: Runtime;
   readonly driver: RaftDriver;
   readonly applier: Applier;
 }
@@ -26,11 +28,13 @@ export interface SnapshotTransferParts {
  */
 export class SnapshotTransfer {
   readonly #parts: SnapshotTransferParts;
+  readonly #timeoutMs: number;
   #received: { readonly meta: SnapshotMeta; readonly snapshot: ReceivedSnapshot } | null = null;
   #fetching = false;
 
-  constructor(parts: SnapshotTransferParts) {
+  constructor(parts: SnapshotTransferParts, times: Pick<ReplicaTimes, 'snapshotTimeoutMs'>) {
     this.#parts = parts;
+    this.#timeoutMs = times.snapshotTimeoutMs;
   }
 
   /** At the leader. */
@@ -39,7 +43,7 @@ export class SnapshotTransfer {
     let result: 'delivered' | 'failed' = 'delivered';
     try {
       const request = encodeControl({ kind: 'fetchSnapshot', term });
-      await network.request(to, 'control', request, { timeoutMs: REPLICA_TIMES.snapshotTimeoutMs });
+      await network.request(to, 'control', request, { timeoutMs: this.#timeoutMs });
     } catch (error) {
       logger.warn({ peer: to, err: error }, 'a follower could not fetch the snapshot');
       result = 'failed';
@@ -63,15 +67,18 @@ export class SnapshotTransfer {
     if (this.#fetching) throw new Fault('overloaded', 'a snapshot is being fetched already');
     if (this.#parts.driver.restoring !== null) throw new Fault('overloaded', 'a snapshot is being installed');
     this.#fetching = true;
+    const abort = new AbortController();
+    const timer = this.#parts.runtime.after(this.#timeoutMs, () => abort.abort());
     try {
-      const abort = AbortSignal.timeout(REPLICA_TIMES.snapshotTimeoutMs);
-      const chunks = this.#parts.network.open(from, encodeOpen({ kind: 'snapshot' }), abort)[Symbol.asyncIterator]();
+      const stream = this.#parts.network.open(from, encodeOpen({ kind: 'snapshot' }), abort.signal);
+      const chunks = stream[Symbol.asyncIterator]();
       const first = await chunks.next();
       if (first.done === true) throw new Fault('corrupt', 'the snapshot came without a head');
       const meta = decodeSnapshotMeta(first.value);
       const snapshot = await this.#parts.inbox.receive({ [Symbol.asyncIterator]: () => chunks });
       await this.#offerToCore(from, term, meta, snapshot);
     } finally {
+      timer.stop();
       this.#fetching = false;
     }
   }

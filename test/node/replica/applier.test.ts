@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Applier, type ApplierListener } from '../../../node/replica/applier.ts';
+import { REPLICA_LIMITS } from '../../../node/replica/limits.ts';
 import type { StateStore } from '../../../node/storage/ports.ts';
 import type { SnapshotMeta } from '../../../raft/types.ts';
 import { Fault } from '../../../src/errors.ts';
@@ -47,7 +48,12 @@ async function ask(store: StateStore): Promise<number> {
 
 function setUp() {
   const first = new FakeStore(1);
-  const applier = new Applier(new ClusterState(), first as unknown as StateStore, {} as ApplierListener);
+  const applier = new Applier(
+    new ClusterState(),
+    first as unknown as StateStore,
+    {} as ApplierListener,
+    REPLICA_LIMITS,
+  );
   const replace = (store: FakeStore): Promise<void> =>
     applier.replace(metaAt(store.applied), async () => store as unknown as StateStore);
   return { applier, first, replace };

@@ -20,7 +20,7 @@ function setUp() {
   };
   const log = { compact: async () => undefined };
   const fatal = (error: unknown): void => void told.push(error);
-  const compactor = new Compactor({ driver, applier, log, fatal } as unknown as CompactorParts);
+  const compactor = new Compactor({ driver, applier, log, fatal } as unknown as CompactorParts, REPLICA_LIMITS);
   return { compactor, driver, applier, told };
 }
 

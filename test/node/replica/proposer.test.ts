@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { REPLICA_LIMITS, REPLICA_TIMES } from '../../../node/replica/limits.ts';
 import { Proposer, type ProposalPort } from '../../../node/replica/proposer.ts';
+import { SYSTEM_RUNTIME } from '../../../node/system-runtime.ts';
 import { SYSTEM } from '../../../src/auth.ts';
 import { Fault } from '../../../src/errors.ts';
 import type { JobId, NodeId } from '../../../src/ids.ts';
@@ -52,7 +54,7 @@ afterEach(() => {
 
 function setUp() {
   const port = new FakePort();
-  const proposer = new Proposer(port, { origin: 'me' });
+  const proposer = new Proposer(port, SYSTEM_RUNTIME, { origin: 'me', limits: REPLICA_LIMITS, times: REPLICA_TIMES });
   open.push(proposer);
   const propose = (): Promise<unknown> => {
     const result = proposer.propose(SYSTEM, [CANCEL]);

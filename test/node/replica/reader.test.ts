@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { REPLICA_LIMITS, REPLICA_TIMES } from '../../../node/replica/limits.ts';
 import { Reader, type ReadPort } from '../../../node/replica/reader.ts';
+import { SYSTEM_RUNTIME } from '../../../node/system-runtime.ts';
 import { Fault } from '../../../src/errors.ts';
 
 function setUp() {
@@ -10,7 +12,7 @@ function setUp() {
     request: (id) => void asked.push(id),
     waitForApplied: async () => {},
   };
-  return { reader: new Reader(port), asked };
+  return { reader: new Reader(port, SYSTEM_RUNTIME, { limits: REPLICA_LIMITS, times: REPLICA_TIMES }), asked };
 }
 
 describe('Reader', () => {
