@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-const unit = ['test/{raft,src,node,tooling,sim}/**/*.test.ts'];
+const unit = ['test/{raft,src,node,tooling,sim,support}/**/*.test.ts'];
 
 /** `unit` runs in parallel and in seconds; `e2e` starts whole clusters, one file after another. */
 export default defineConfig({
