@@ -17,10 +17,15 @@ export function createRegistry(): { readonly registry: Registry; stop(): void } 
     registers: [registry],
     collect() {
       for (const quantile of [50, 99, 100]) {
-        this.set({ quantile: String(quantile / 100) }, delay.percentile(quantile) / NANOSECONDS);
+        this.set({ quantile: String(quantile / 100) }, delaySeconds(delay.percentile(quantile)));
       }
       delay.reset();
     },
   });
   return { registry, stop: () => delay.disable() };
+}
+
+/** @param sampleNs between two turns of the timer that measures: its period is no delay */
+export function delaySeconds(sampleNs: number): number {
+  return Math.max(0, sampleNs / NANOSECONDS - DELAY_RESOLUTION_MS / 1000);
 }

@@ -243,7 +243,11 @@ export class Replica {
   }
 
   async #restore(meta: SnapshotMeta): Promise<void> {
+    const { runtime, logger } = this.#dependencies;
+    const began = runtime.now();
     await this.#applier.replace(meta, () => this.#snapshots.install(meta));
+    const ms = Math.round(runtime.now() - began);
+    logger.info({ index: meta.index, ms }, 'a snapshot took the place of the state');
     this.#listener.restored();
   }
 

@@ -75,7 +75,7 @@ export class SnapshotTransfer {
       const first = await chunks.next();
       if (first.done === true) throw new Fault('corrupt', 'the snapshot came without a head');
       const meta = decodeSnapshotMeta(first.value);
-      const snapshot = await this.#parts.inbox.receive({ [Symbol.asyncIterator]: () => chunks });
+      const snapshot = await this.#receive(from, meta, { [Symbol.asyncIterator]: () => chunks });
       await this.#offerToCore(from, term, meta, snapshot);
     } finally {
       timer.stop();
@@ -90,6 +90,22 @@ export class SnapshotTransfer {
       throw new Fault('corrupt', 'the snapshot to install is not the received one');
     this.#received = null;
     return received.snapshot.install();
+  }
+
+  async #receive(from: NodeId, meta: SnapshotMeta, chunks: AsyncIterable<Uint8Array>): Promise<ReceivedSnapshot> {
+    const { runtime, inbox, logger } = this.#parts;
+    const began = runtime.now();
+    let bytes = 0;
+    const counted = async function* () {
+      for await (const chunk of chunks) {
+        bytes += chunk.length;
+        yield chunk;
+      }
+    };
+    const snapshot = await inbox.receive(counted());
+    const ms = Math.round(runtime.now() - began);
+    logger.info({ from, index: meta.index, bytes, ms }, 'received a snapshot');
+    return snapshot;
   }
 
   async #offerToCore(from: NodeId, term: Term, meta: SnapshotMeta, snapshot: ReceivedSnapshot): Promise<void> {
