@@ -1,8 +1,9 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { Fault, Rejection } from '../../src/errors.ts';
 import type { NodeFile } from '../config/config.ts';
+import { createFolder } from './create-folder.ts';
 import type { Database } from './database.ts';
 import { openDatabase } from './database.ts';
 import { readIfPresent, removeTemporaryFiles, writeDurably } from './durable-file.ts';
@@ -62,7 +63,7 @@ async function telling<Result>(path: string, work: () => Promise<Result>): Promi
 
 /** A LevelDB that holds nothing: its lock is the operating system's, so it dies with the process. */
 async function takeLock(path: string): Promise<Database<string>> {
-  await mkdir(path, { recursive: true, mode: 0o700 });
+  await createFolder(path, 0o700);
   const folder = join(path, 'lock');
   const pidFile = join(path, 'lock.pid');
   try {

@@ -28,6 +28,19 @@ test('a new folder is readable by its owner alone, and so are secrets', async ()
   await folder.close();
 });
 
+test.runIf(process.platform === 'linux')('a folder that the system lets nobody make is told', async () => {
+  await expect(openDataFolder('/proc/quorate/data')).rejects.toMatchObject({
+    code: 'diskFailed',
+    message: expect.stringMatching(/the data folder \/proc\/quorate\/data: ENOENT/) as string,
+  });
+});
+
+test('a folder below a file is told', async () => {
+  const file = join(await tempFolder(), 'file');
+  await writeFile(file, '');
+  await expect(openDataFolder(join(file, 'data'))).rejects.toMatchObject({ code: 'diskFailed', message: /ENOTDIR/ });
+});
+
 test('secrets and the node file are read back, by others too; none is null', async () => {
   const path = await tempFolder();
   const folder = await openDataFolder(path);
