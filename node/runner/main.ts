@@ -22,7 +22,7 @@ import type { RunnerOptions } from './runner-options.ts';
 import { startRunnerServer } from './runner-server.ts';
 import type { RunnerServer } from './runner-server.ts';
 import { Runner } from './runner.ts';
-import { chooseSocketPath, removeSocket } from './socket-path.ts';
+import { chooseSocketPath, removeDeadSockets, removeSocket } from './socket-path.ts';
 
 /** The runner process: `main.ts --dir <dataDir>/runner --options JSON`. */
 
@@ -44,6 +44,7 @@ async function main(): Promise<void> {
 
   const { runner, server } = await startRunner(logger, layout, own, options);
   logger.info({ incarnation: own.incarnation, inherited }, 'the runner process has started');
+  void removeDeadSockets().catch((err: unknown) => logger.warn({ err }, 'sockets of dead runners cannot be removed'));
   const why = await runUntilEnd(runner, server, () => ownsRunnerFile(layout.lockFile, own), options);
   logger.info({ why, live: runner.live }, 'the runner process ends');
   await stopJobs(runner, why, options.graceMs);
@@ -56,7 +57,7 @@ async function main(): Promise<void> {
 function takeFolder(layout: RunnerLayout): RunnerFile {
   const identity = identifyProcess(process.pid);
   assert(identity !== null, 'this process lives');
-  const socket = chooseSocketPath(layout.root);
+  const socket = chooseSocketPath(layout.root, identity);
   const own = { ...identity, incarnation: randomUUID() as string as Incarnation, socket };
   try {
     const before = takeRunnerFile(layout.lockFile, own);

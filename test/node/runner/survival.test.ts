@@ -150,6 +150,27 @@ describe('the runner process', () => {
     expect(existsSync(dirname(socket))).toBe(false);
   });
 
+  test('removes the private socket folders of those that were killed, and of no others', async () => {
+    const deep = () => {
+      const dataDir = join(tempDataDir(), 'd'.repeat(60), 'd'.repeat(60));
+      mkdirSync(dataDir, { recursive: true });
+      return dataDir;
+    };
+    const [killed, living] = [deep(), deep()];
+    const { pid, supervisor } = await connectNode(killed);
+    const survivor = await connectNode(living);
+    const folderOf = (dataDir: string) => dirname(readRunnerFile(layoutOf(dataDir).lockFile)?.socket ?? '');
+    const [dead, alive] = [folderOf(killed), folderOf(living)];
+    await supervisor.close('keep');
+    process.kill(pid, 'SIGKILL');
+    expect(existsSync(dead)).toBe(true);
+
+    await connectNode(tempDataDir());
+    await until(() => !existsSync(dead));
+    expect(existsSync(alive)).toBe(true);
+    await survivor.supervisor.close('killJobs');
+  });
+
   test('that is killed is told as gone, its jobs are ended, and another one takes over', async () => {
     const dataDir = tempDataDir();
     const registry = new Registry();
