@@ -3,16 +3,19 @@ import { SYSTEM } from '../../src/auth.ts';
 import type { Incarnation, NodeId } from '../../src/ids.ts';
 import { followOn } from '../../src/scheduling/follow-on.ts';
 import type { Command } from '../../src/state/commands.ts';
+import { Backoff } from '../p2p/backoff.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { AttemptKey, RunnerEvent, RunnerSupervisor } from '../runner/ports.ts';
 
 /** A start waits this long for the end of a short job, so that one entry tells both. */
 const START_DELAY_MS = 20;
-const RETRY_PAUSE_MS = 200;
+const RETRY_MS = 200;
+const RETRY_MS_MAX = 3_000;
 const MAX_PER_PROPOSAL = 512;
 
 type Ended = Extract<RunnerEvent, { kind: 'ended' }>;
 type Started = Extract<RunnerEvent, { kind: 'started' }>;
+type Start = { readonly event: Started; readonly incarnation: Incarnation; readonly dueAt: number };
 
 export interface ReportsDependencies {
   readonly runner: NodeId;
@@ -31,12 +34,13 @@ export class Reports {
   readonly #replica: ReportsDependencies['replica'];
   readonly #supervisor: ReportsDependencies['supervisor'];
   readonly #logger: Logger;
-  readonly #starts = new Map<
-    string,
-    { readonly event: Started; readonly incarnation: Incarnation; readonly dueAt: number }
-  >();
+  readonly #starts = new Map<string, Start>();
+  /** Proposed, or waiting to be proposed again, and not outdated by their end. */
+  readonly #unsettled = new Map<string, Start>();
   readonly #ends = new Map<string, Ended>();
   readonly #proposing = new Set<string>();
+  /** The leader refuses, or is away: of all proposals at once. */
+  readonly #backoff = new Backoff(Math.random, { minMs: RETRY_MS, maxMs: RETRY_MS_MAX });
   #timer: NodeJS.Timeout | null = null;
   #stopped = false;
 
@@ -54,7 +58,7 @@ export class Reports {
 
   started(event: Started, incarnation: Incarnation): void {
     const key = keyOf(event);
-    if (this.#ends.has(key) || this.#proposing.has(key)) return;
+    if (this.#ends.has(key) || this.#proposing.has(key) || this.#unsettled.has(key)) return;
     this.#starts.set(key, { event, incarnation, dueAt: performance.now() + START_DELAY_MS });
     this.#arm(START_DELAY_MS);
   }
@@ -62,6 +66,7 @@ export class Reports {
   ended(event: Ended): void {
     const key = keyOf(event);
     this.#starts.delete(key);
+    this.#unsettled.delete(key);
     if (this.#proposing.has(key)) return;
     this.#ends.set(key, event);
     this.#arm(0);
@@ -89,22 +94,42 @@ export class Reports {
     const ends = [...this.#ends].slice(0, MAX_PER_PROPOSAL);
     const now = performance.now();
     const starts = [...this.#starts].filter(([, start]) => start.dueAt <= now + 1).slice(0, MAX_PER_PROPOSAL);
-    for (const [key] of starts) this.#starts.delete(key);
+    for (const [key, start] of starts) {
+      this.#starts.delete(key);
+      this.#unsettled.set(key, start);
+    }
     for (const [key] of ends) {
       this.#ends.delete(key);
       this.#proposing.add(key);
     }
-    if (starts.length > 0) void this.#proposeStarts(starts.map(([, start]) => startCommand(start)));
+    if (starts.length > 0) void this.#proposeStarts(starts);
     if (ends.length > 0) void this.#proposeEnds(ends);
     if (this.#ends.size > 0) setImmediate(() => this.#flush());
     if (this.#starts.size > 0) this.#arm(START_DELAY_MS);
   }
 
-  /** A start that is not taken needs no second try: the end tells it too. */
-  async #proposeStarts(commands: readonly Command[]): Promise<void> {
-    await this.#replica.propose(SYSTEM, commands).catch((error: unknown) => {
-      this.#logger.debug({ err: error }, 'starts were not taken');
-    });
+  /** An end tells the start too, so a start that is outdated by it is let go. */
+  async #proposeStarts(starts: readonly (readonly [string, Start])[]): Promise<void> {
+    try {
+      const results = await this.#replica.propose(
+        SYSTEM,
+        starts.map(([, start]) => startCommand(start)),
+      );
+      this.#backoff.reset();
+      for (const [i, [key, { event }]] of starts.entries()) {
+        const result = results[i];
+        if (result?.ok === false) this.#logger.info({ ...idOf(event), code: result.code }, 'a start was refused');
+        this.#unsettled.delete(key);
+      }
+    } catch (error) {
+      this.#logger.info({ err: error, count: starts.length }, 'starts were not taken and are proposed again');
+      setTimeout(() => this.#startAgain(starts), this.#backoff.nextDelayMs());
+    }
+  }
+
+  #startAgain(starts: readonly (readonly [string, Start])[]): void {
+    for (const [key, start] of starts) if (this.#unsettled.delete(key)) this.#starts.set(key, start);
+    if (this.#starts.size > 0) this.#arm(START_DELAY_MS);
   }
 
   async #proposeEnds(ends: readonly (readonly [string, Ended])[]): Promise<void> {
@@ -117,6 +142,7 @@ export class Reports {
       );
       const commands = [...ends.map(([, event]) => endCommand(event)), ...following];
       const results = await this.#replica.propose(SYSTEM, commands);
+      this.#backoff.reset();
       for (const [i, [key, event]] of ends.entries()) {
         const result = results[i];
         if (result?.ok === false) this.#logger.info({ ...idOf(event), code: result.code }, 'an end was refused');
@@ -130,7 +156,7 @@ export class Reports {
           this.#proposing.delete(key);
           this.ended(event);
         }
-      }, RETRY_PAUSE_MS);
+      }, this.#backoff.nextDelayMs());
     }
   }
 }

@@ -66,6 +66,45 @@ describe('Reports', () => {
       .toEqual([[expect.objectContaining({ kind: 'started', incarnation: INCARNATION })]]);
   });
 
+  it('proposes a start again until the log has taken it', async () => {
+    const { reports, proposed, behaviour } = setUp();
+    const { answer } = behaviour;
+    behaviour.answer = async () => {
+      if (proposed.length === 2) behaviour.answer = answer;
+      throw new Fault('overloaded', 'too many wait');
+    };
+    reports.started(started('a'), INCARNATION);
+    await expect.poll(() => proposed.length, { timeout: 20_000 }).toBe(3);
+    const start = expect.objectContaining({ kind: 'started', job: 'a', incarnation: INCARNATION, at: 100 }) as Command;
+    expect(proposed).toEqual([[start], [start], [start]]);
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    expect(proposed).toHaveLength(3);
+  });
+
+  it('lets a start go that the state refused', async () => {
+    const { reports, proposed, behaviour } = setUp();
+    behaviour.answer = async () => [{ ok: false, code: 'staleAttempt', message: 'stale' }];
+    reports.started(started('a'), INCARNATION);
+    await expect.poll(() => proposed.length).toBe(1);
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    expect(proposed).toHaveLength(1);
+  });
+
+  it('proposes no start again whose end is there', async () => {
+    const { reports, proposed, forgotten, behaviour } = setUp();
+    const { answer } = behaviour;
+    behaviour.answer = async () => {
+      behaviour.answer = answer;
+      throw new Fault('overloaded', 'too many wait');
+    };
+    reports.started(started('a'), INCARNATION);
+    await expect.poll(() => proposed.length).toBe(1);
+    reports.ended(ended('a'));
+    await expect.poll(() => forgotten.length).toBe(1);
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    expect(proposed.map(([command]) => command?.kind)).toEqual(['started', 'ended']);
+  });
+
   it('puts ends that come together into one proposal', async () => {
     const { reports, proposed, forgotten } = setUp();
     for (const job of ['a', 'b', 'c']) reports.ended(ended(job));
