@@ -26,6 +26,8 @@ export const REPLICA_TIMES = {
   reproposeMaxMs: 8_000,
   /** A caller is told `timedOut` after this. */
   proposalDeadlineMs: 30_000,
+  /** So may a change of the membership, earlier: whoever forwarded it waits as long as for a proposal. */
+  changeDeadlineMs: 10_000,
   readDeadlineMs: 10_000,
   forwardTimeoutMs: 5_000,
   /** Between tries while no leader is known, or when it refused. */

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { RaftOptions } from '../../raft/config.ts';
 import type { Refusal, RoleChange } from '../../raft/effects.ts';
-import type { Configuration, Entry, Index, MembershipChange, RequestId, SnapshotMeta } from '../../raft/types.ts';
+import type { Configuration, Entry, Index, MembershipChange, RequestId, SnapshotMeta, Term } from '../../raft/types.ts';
 import type { Principal } from '../../src/auth.ts';
 import { Fault, Rejection } from '../../src/errors.ts';
 import type { NodeId } from '../../src/ids.ts';
@@ -71,7 +71,7 @@ export class Replica {
   readonly #reader: Reader;
   readonly #compactor: Compactor;
   readonly #snapshots: SnapshotTransfer;
-  readonly #changes = new Map<RequestId, PromiseWithResolvers<Index>>();
+  readonly #changes = new Map<RequestId, PromiseWithResolvers<void>>();
   #stopped = false;
 
   private constructor(
@@ -192,13 +192,20 @@ export class Replica {
   }
 
   /**
-   * Gives a node another role, or none, through the leader. Resolves once the change is in the leader's log.
-   * @throws Rejection `invalidChange`, `changeInProgress`; Fault `noLeader`, `peerUnreachable`
+   * Gives a node another role, or none, through the leader. Resolves once the change is committed.
+   * @throws Rejection `invalidChange`, `changeInProgress`; Fault `noLeader`, `notLeader`, `peerUnreachable`, and
+   *   `timedOut` when it may still be made or not
    */
   async changeMembership(node: NodeId, role: 'voter' | 'learner' | 'none'): Promise<void> {
     await this.#askLeader({ kind: 'changeMembership', node, role });
   }
 
+  /** At the leader only: any change, as the core knows it. @throws as `changeMembership` */
+  async change(change: MembershipChange): Promise<void> {
+    await this.#changeHere(change);
+  }
+
+  /** Asks the leader to hand over to a voter; whether it comes to that, the next leader tells. */
   async transfer(to: NodeId): Promise<void> {
     await this.#askLeader({ kind: 'transfer', to });
   }
@@ -282,7 +289,7 @@ export class Replica {
       case 'propose':
         return { kind: this.#proposer.takeForwarded(request.proposals) };
       case 'changeMembership':
-        return { kind: 'changed', index: await this.#changeHere(request.node, request.role) };
+        return { kind: 'changed', index: await this.#giveRole(request.node, request.role) };
       case 'transfer':
         this.#driver.step({ kind: 'transfer', to: request.to });
         return { kind: 'taken' };
@@ -302,22 +309,44 @@ export class Replica {
     return [...ids].map((id) => [id, this.state.nodes.get(id)?.addresses ?? []]);
   }
 
-  async #changeHere(node: NodeId, role: 'voter' | 'learner' | 'none'): Promise<Index> {
+  async #giveRole(node: NodeId, role: 'voter' | 'learner' | 'none'): Promise<Index> {
     const change = membershipChange(this.#driver.core.configuration, node, role);
-    if (change === null) return this.#applier.applied;
+    return change === null ? this.#applier.applied : this.#changeHere(change);
+  }
+
+  async #changeHere(change: MembershipChange): Promise<Index> {
     const id = this.#driver.nextRequest();
-    const answer = Promise.withResolvers<Index>();
+    const answer = Promise.withResolvers<void>();
     this.#changes.set(id, answer);
+    const deadline = this.#dependencies.runtime.after(this.#times.changeDeadlineMs, () =>
+      answer.reject(changeTimedOut()),
+    );
     try {
       this.#driver.step({ kind: 'changeMembership', id, change });
-      answer.resolve(this.#driver.core.lastIndex);
-      const index = await answer.promise;
-      await this.#applier.waitFor(index);
+      const { lastIndex: index, term } = this.#driver.core;
+      void this.#applier.waitFor(index).then(answer.resolve);
+      await answer.promise;
+      this.#expectOurs(index, term);
       return index;
     } finally {
+      deadline.stop();
       this.#changes.delete(id);
     }
   }
+
+  /** A leader that is replaced may have its last entries replaced too. */
+  #expectOurs(index: Index, term: Term): void {
+    const { core } = this.#driver;
+    if (core.term === term) return;
+    if (index < core.firstIndex) throw changeTimedOut();
+    if (core.snapshotMeta(index).term !== term) {
+      throw new Fault('notLeader', 'another leader took over before the change was committed: it was not made');
+    }
+  }
+}
+
+function changeTimedOut(): Fault {
+  return new Fault('timedOut', 'the change of the membership was not committed in time; it may still be, or not');
 }
 
 /** Null: the configuration has it so already. */
