@@ -4,6 +4,7 @@ import { becomeLeader } from './leader.ts';
 import { isOnlyVoter, isVoter, membersOf } from './membership.ts';
 import { countVotes } from './quorum.ts';
 import type { Message } from './types.ts';
+import { hearsLeader } from './voting.ts';
 
 type VoteResponse = Extract<Message, { kind: 'requestVoteResponse' }>;
 type VoteRequest = Extract<Message, { kind: 'requestVote' }>;
@@ -18,6 +19,14 @@ export function startElection(core: Core): void {
   core.becomePreCandidate(new Map([[core.id, true]]));
   requestVotes(core, 'preVote', 'timeout');
   closePoll(core);
+}
+
+/**
+ * Nobody else votes, so there is nobody to wait for; but one that a change is about to leave alone still follows a
+ * leader, and that one may count on a lease.
+ */
+export function isAlone(core: Core): boolean {
+  return core.state.role === 'follower' && isOnlyVoter(core.log.configuration, core.id) && !hearsLeader(core);
 }
 
 /** The leader asked this node to take over: at once, without asking around (dissertation §3.10). */

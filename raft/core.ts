@@ -1,7 +1,7 @@
 import { assert } from './assert.ts';
 import type { RaftDependencies, RaftOptions, StoredState } from './config.ts';
 import { Durability } from './durability.ts';
-import type { Effects, PersistRequest, RoleChange } from './effects.ts';
+import type { Effects, PersistRequest, RefusalReason, RoleChange } from './effects.ts';
 import type { Leadership } from './leadership.ts';
 import { RaftLog } from './log.ts';
 import { isVoter } from './membership.ts';
@@ -309,11 +309,12 @@ export class Core {
   }
 
   #refuseReadersOf(lead: Leadership): void {
-    for (const reader of lead.reads.drain()) this.refuseRead(reader);
+    for (const reader of lead.reads.drain()) this.refuseRead(reader, 'notLeader');
   }
 
-  refuseRead(reader: Reader): void {
-    if (reader.kind === 'local') this.out.refuse(reader.id, 'notLeader', this.leader);
+  /** Another node learns only that it is refused: it asks again either way. */
+  refuseRead(reader: Reader, reason: RefusalReason): void {
+    if (reader.kind === 'local') this.out.refuse(reader.id, reason, this.leader);
     else {
       const { id, session } = reader;
       this.send({ kind: 'readIndexResponse', ...this.envelope(reader.from), id, session, index: null });

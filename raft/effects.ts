@@ -51,7 +51,13 @@ export interface PersistRequest {
 }
 
 export type RefusalReason =
-  'notLeader' | 'leadershipTransfer' | 'uncommittedLimit' | 'changeInProgress' | 'noCommitInTerm' | 'invalidChange';
+  | 'notLeader'
+  | 'leadershipTransfer'
+  | 'uncommittedLimit'
+  | 'readLimit'
+  | 'changeInProgress'
+  | 'noCommitInTerm'
+  | 'invalidChange';
 
 export interface Refusal {
   readonly id: RequestId;

@@ -67,11 +67,6 @@ export class Progress {
     return this.#inflight.length;
   }
 
-  /** Whether an answer comes from the incarnation that appends go to; acks of any other one do not count. */
-  isCurrentSession(session: string): boolean {
-    return this.#session === session;
-  }
-
   /**
    * A peer's incarnations follow each other, so one that answers what was sent after another was heard of is the
    * newer. With a new one everything known about the peer's log is void.

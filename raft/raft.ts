@@ -1,11 +1,10 @@
 import { assert, unreachable } from './assert.ts';
-import { countOwnVote, handleVoteResponse, startElection, takeOver } from './candidate.ts';
+import { countOwnVote, handleVoteResponse, isAlone, startElection, takeOver } from './candidate.ts';
 import type { RaftDependencies, RaftOptions, StoredState } from './config.ts';
 import { Core } from './core.ts';
 import type { Effects, Input } from './effects.ts';
 import { handleAppendEntries, handleHeartbeat, handleInstallSnapshot } from './follower.ts';
 import { changeMembership, giveWay, isCaughtUp, propose, settleLeader, tickLeader, transfer } from './leader.ts';
-import { isOnlyVoter } from './membership.ts';
 import { isSoundMessage } from './message-check.ts';
 import type { ProgressState } from './progress.ts';
 import { expireForwardedReads, handleReadIndex, handleReadIndexResponse, read } from './reading.ts';
@@ -254,8 +253,7 @@ export class Raft {
     }
     expireForwardedReads(core);
     core.electionElapsed += 1;
-    const alone = isOnlyVoter(core.log.configuration, core.id) && core.state.role === 'follower';
-    if (alone || core.electionElapsed >= core.electionTimeout) startElection(core);
+    if (isAlone(core) || core.electionElapsed >= core.electionTimeout) startElection(core);
   }
 
   #receive(message: Message): void {

@@ -14,8 +14,12 @@ export function read(core: Core, id: RequestId): void {
     readAtLeader(core, state.lead, { kind: 'local', id });
     return;
   }
-  if (leader === null || core.forwardedReads.add(id, core.tick) === 'full') {
+  if (leader === null) {
     core.out.refuse(id, 'notLeader', leader);
+    return;
+  }
+  if (core.forwardedReads.add(id, core.tick) === 'full') {
+    core.out.refuse(id, 'readLimit', leader);
     return;
   }
   core.send({ kind: 'readIndex', ...core.envelope(leader), id, session: core.session });
@@ -24,7 +28,7 @@ export function read(core: Core, id: RequestId): void {
 export function handleReadIndex(core: Core, request: Extract<Message, { kind: 'readIndex' }>): void {
   const reader: Reader = { kind: 'remote', from: request.from, id: request.id, session: request.session };
   if (core.state.role === 'leader') readAtLeader(core, core.state.lead, reader);
-  else core.refuseRead(reader);
+  else core.refuseRead(reader, 'notLeader');
 }
 
 /** Ids start anew with each start of a node, so an answer to another session's question is not for this one. */
@@ -58,7 +62,7 @@ function readAtLeader(core: Core, lead: Leadership, reader: Reader): void {
     answer(core, reader, commitIndex);
     return;
   }
-  if (lead.reads.add(reader, commitIndex) === 'full') core.refuseRead(reader);
+  if (lead.reads.add(reader, commitIndex) === 'full') core.refuseRead(reader, 'readLimit');
 }
 
 /** A leader knows what is committed only after an entry of its own term is (paper §8). */

@@ -51,7 +51,13 @@ function isUpToDate(core: Core, request: VoteRequest): boolean {
 }
 
 /** Whether a leader was heard of within the least election timeout; a leader hears itself by its quorum. */
-function hearsLeader(core: Core): boolean {
+export function hearsLeader(core: Core): boolean {
   const heard = core.state.role === 'leader' ? quorumContactTick(core, core.state.lead) : core.heardTick;
-  return heard !== null && heard >= core.stalledTick && core.tick - heard < core.options.electionTicks;
+  if (heard === null || core.tick - heard >= core.options.electionTicks) return false;
+  return heard >= core.stalledTick || owesLease(core);
+}
+
+/** The own clock stood still, not the leader's: what it was promised it may have counted on since. */
+function owesLease(core: Core): boolean {
+  return core.options.reads === 'lease' && core.state.role !== 'leader';
 }

@@ -375,6 +375,7 @@ function refusalError(refusal: Refusal): Error {
     case 'noCommitInTerm':
     case 'leadershipTransfer':
     case 'uncommittedLimit':
+    case 'readLimit':
     case 'notLeader':
       return new Fault('notLeader', 'the leader could not take it; try again');
   }
