@@ -10,7 +10,16 @@ export interface ClusterOptions {
   readonly initial?: Configuration;
   readonly raft?: Partial<RaftOptions>;
   /** Uniform in [0, 1); without it every election timeout is the shortest one. */
-  readonly random?: () => number;
+  readonly random?: (member: string) => number;
+  readonly observer?: ClusterObserver;
+}
+
+/** Sees what happens, in order. */
+export interface ClusterObserver {
+  stepped(member: Member, effects: Effects): void;
+  /** At once, or when the write that it waited for is done. */
+  sent(message: Message): void;
+  applied(member: Member, entries: readonly Entry[]): void;
 }
 
 const MAX_ROUNDS = 10_000;
@@ -25,7 +34,6 @@ export class Cluster {
   readonly #options: ClusterOptions;
   /** On their way, oldest first. */
   inFlight: Message[] = [];
-  /** Taken out of the network by a test, to be put back late. */
   readonly #cutLinks = new Set<string>();
   #requests = 0;
 
@@ -40,7 +48,7 @@ export class Cluster {
       id: node(name),
       initial,
       raft: { ...OPTIONS, ...this.#options.raft },
-      random: this.#options.random ?? ((): number => 0),
+      random: () => this.#options.random?.(name) ?? 0,
     });
     this.members.set(member.id, member);
     return member;
@@ -64,11 +72,12 @@ export class Cluster {
   step(name: string, input: Input): Effects {
     const member = this.member(name);
     const effects = member.step(input);
-    this.inFlight.push(...effects.messages);
+    this.#options.observer?.stepped(member, effects);
+    this.#send(effects.messages);
     this.invariants.check(member, effects);
     for (const { to } of effects.snapshots) this.#sendSnapshot(member, to);
     const isOnDisk = effects.persist.every((request) => request.snapshot === null);
-    if (effects.restore !== null && isOnDisk) this.#restore(member);
+    if (effects.restore !== null && isOnDisk && member.restores === 'prompt') this.restore(member.id);
     return effects;
   }
 
@@ -140,16 +149,28 @@ export class Cluster {
     const member = this.member(name);
     const request = member.finishWrite();
     if (request === null) return false;
-    this.inFlight.push(...request.messages);
+    this.#send(request.messages);
     this.step(name, { kind: 'persisted', seq: request.seq });
-    if (request.snapshot !== null && member.restoring?.index === request.snapshot.index) this.#restore(member);
+    if (request.snapshot !== null) this.#restoreIfPrompt(member, request.snapshot.index);
     return true;
+  }
+
+  /** Completes everything that is being written at once, as storage does that puts several writes into one batch. */
+  finishWritesTogether(name: string): void {
+    const member = this.member(name);
+    const done = [...member.writes].map(() => member.finishWrite()).filter((request) => request !== null);
+    for (const { messages } of done) this.#send(messages);
+    const last = done.at(-1);
+    if (last !== undefined) this.step(name, { kind: 'persisted', seq: last.seq });
+    const { snapshot } = done.findLast((request) => request.snapshot !== null) ?? { snapshot: null };
+    if (snapshot !== null) this.#restoreIfPrompt(member, snapshot.index);
   }
 
   /** Hands what was committed to the state machine. */
   apply(name: string): boolean {
     const member = this.member(name);
     if (member.unapplied.length === 0) return false;
+    this.#options.observer?.applied(member, member.unapplied);
     for (const entry of member.unapplied) {
       member.machine.set(entry.index, entry);
       member.applied = entry.index;
@@ -159,12 +180,29 @@ export class Cluster {
     return true;
   }
 
+  /** The bytes of a snapshot are what any member's state machine holds up to there: they are all the same. */
+  restore(name: string): void {
+    const member = this.member(name);
+    const { restoring } = member;
+    if (restoring === null) throw new Error('nothing is to be restored');
+    member.machine = this.invariants.stateAt(restoring.index);
+    member.applied = restoring.index;
+    member.durableApplied = restoring.index;
+    member.restoring = null;
+    this.step(member.id, { kind: 'applied', index: restoring.index });
+  }
+
   /** Lets one message arrive, unless its link is cut or its receiver is down. */
   deliver(message: Message): void {
     const receiver = this.members.get(message.to);
     const arrives = receiver?.state === 'up' && !this.#cutLinks.has(`${message.from} ${message.to}`);
     if (arrives) this.step(message.to, { kind: 'message', message });
     if (message.kind === 'installSnapshot') this.#reportSnapshot(message.from, message.to, arrives);
+  }
+
+  /** Loses a message that was taken out of the network; of a snapshot its sender hears. */
+  drop(message: Message): void {
+    if (message.kind === 'installSnapshot') this.#reportSnapshot(message.from, message.to, false);
   }
 
   /** Takes the messages that match out of the network. */
@@ -208,6 +246,12 @@ export class Cluster {
     this.invariants.forget(this.member(name));
   }
 
+  /** Another machine takes the place of this one, under its id. */
+  loseDisk(name: string): void {
+    this.member(name).loseDisk();
+    this.invariants.forget(this.member(name));
+  }
+
   /** What a member's state machine holds, as text; entries of consensus itself left out. */
   appliedBy(name: string): string[] {
     const { machine } = this.member(name);
@@ -222,9 +266,14 @@ export class Cluster {
     return Object.fromEntries(Array.from(this.members, ([id, { raft }]) => [id, raft.commitIndex]));
   }
 
+  #send(messages: readonly Message[]): void {
+    this.inFlight.push(...messages);
+    for (const message of messages) this.#options.observer?.sent(message);
+  }
+
   #sendSnapshot(from: Member, to: NodeId): void {
     const snapshot = from.raft.snapshotMeta(from.applied);
-    this.inFlight.push({ kind: 'installSnapshot', from: from.id, to, term: from.raft.term, snapshot });
+    this.#send([{ kind: 'installSnapshot', from: from.id, to, term: from.raft.term, snapshot }]);
   }
 
   #reportSnapshot(from: NodeId, peer: NodeId, arrived: boolean): void {
@@ -232,15 +281,8 @@ export class Cluster {
     this.step(from, { kind: 'snapshotResult', peer, result: arrived ? 'delivered' : 'failed' });
   }
 
-  /** The bytes of a snapshot are what any member's state machine holds up to there: they are all the same. */
-  #restore(member: Member): void {
-    const { restoring } = member;
-    if (restoring === null) return;
-    member.machine = this.invariants.stateAt(restoring.index);
-    member.applied = restoring.index;
-    member.durableApplied = restoring.index;
-    member.restoring = null;
-    this.step(member.id, { kind: 'applied', index: restoring.index });
+  #restoreIfPrompt(member: Member, index: Index): void {
+    if (member.restoring?.index === index && member.restores === 'prompt') this.restore(member.id);
   }
 }
 

@@ -55,6 +55,8 @@ export class Member {
   state: 'up' | 'down' = 'up';
   /** `held`: writes wait for `finishWrites`. */
   disk: 'prompt' | 'held' = 'prompt';
+  /** `held`: a snapshot's state waits for `Cluster.restore`. */
+  restores: 'prompt' | 'held' = 'prompt';
 
   /** What the core believes of its log, from what it asked to be written. */
   memory = new LogCopy();
