@@ -28,7 +28,13 @@ export type RejectionCode =
   | 'wrongCluster'
   | 'wrongVersion'
   | 'changeInProgress'
-  | 'invalidChange';
+  | 'invalidChange'
+  | 'enoughVoters'
+  | 'notVoter'
+  | 'memberBehind'
+  | 'memberUnreachable'
+  | 'memberRemoved'
+  | 'quorumAtRisk';
 
 export type FaultCode =
   | 'noLeader'

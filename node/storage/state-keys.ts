@@ -16,6 +16,7 @@ export const TABLE_LETTERS: Readonly<Record<StateTable, string>> = {
   idempotency: 'i',
   proposer: 'p',
   revived: 'v',
+  removed: 'x',
 };
 export const FINAL_JOB_LETTER = 'f';
 

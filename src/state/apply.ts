@@ -4,6 +4,7 @@ import { clock } from './clock-command.ts';
 import * as clusterCommands from './cluster-commands.ts';
 import { type Command, type CommandResult, type EntryPayload, type Proposal, refuse } from './commands.ts';
 import * as jobCommands from './job-commands.ts';
+import * as memberCommands from './member-commands.ts';
 import { type Asker, identify, permit } from './permissions.ts';
 import type { StateRecord } from './records.ts';
 import { judgeRepeat, noteApplied, repeatedResults } from './repeats.ts';
@@ -101,9 +102,13 @@ function applyCommand(changes: ChangeSet, command: Command, asker: Asker): Comma
     case 'clock':
       return clock(changes);
     case 'announceNode':
-      return clusterCommands.announceNode(changes, command);
+      return memberCommands.announceNode(changes, command);
+    case 'wishMember':
+      return memberCommands.wishMember(changes, command);
+    case 'setVoterPolicy':
+      return memberCommands.setVoterPolicy(changes, command);
     case 'forgetNode':
-      return clusterCommands.forgetNode(changes, command);
+      return memberCommands.forgetNode(changes, command);
     case 'createToken':
       return clusterCommands.createToken(changes, command, asker);
     case 'revokeToken':

@@ -4,6 +4,7 @@ import type { Moment } from '../jobs/lifecycle.ts';
 import type {
   NodeRecord,
   ProposerRecord,
+  RemovedRecord,
   RevivedRecord,
   RunnerRecord,
   StateRecord,
@@ -23,6 +24,8 @@ export type ChangeEvent =
 const MAX_PROPOSERS = 10_000;
 /** Revived jobs that are final again and remembered for it; the oldest go first. */
 const MAX_REVIVED = 100_000;
+/** Removed nodes that are remembered as such; the oldest go first. */
+const MAX_REMOVED = 10_000;
 
 /** The only way to change the state: keeps what is derived in step, and collects what one entry changes. */
 export class ChangeSet {
@@ -33,6 +36,7 @@ export class ChangeSet {
   readonly #records = new Map<string, StateRecord>();
   readonly #proposers = new Set<string>();
   readonly #revived = new Set<string>();
+  readonly #removed = new Set<string>();
 
   constructor(state: ClusterState, now: Moment) {
     this.state = state;
@@ -76,6 +80,13 @@ export class ChangeSet {
     this.events.push({ kind: 'node', id, node });
   }
 
+  /** It is no member any more, and never will be under this id. */
+  removeNode(id: NodeId): void {
+    if (this.state.nodes.has(id)) this.putNode(id, null);
+    this.state.removed.set(id, { index: this.now.index });
+    this.#removed.add(id);
+  }
+
   putToken(id: TokenId, token: TokenRecord | null): void {
     if (token === null) this.state.tokens.delete(id);
     else this.state.tokens.set(id, token);
@@ -99,9 +110,10 @@ export class ChangeSet {
 
   /** Each record that changed, once, as it now is. */
   finish(): readonly StateRecord[] {
-    const { cluster, proposers, revived } = this.state;
+    const { cluster, proposers, revived, removed } = this.state;
     this.#keepNewest('proposer', proposers, this.#proposers, MAX_PROPOSERS);
     this.#keepNewest('revived', revived, this.#revived, MAX_REVIVED);
+    this.#keepNewest('removed', removed, this.#removed, MAX_REMOVED);
     const changes: StateRecord[] = [...this.#records.values()];
     for (const [key, value] of this.#jobs) changes.push({ table: 'job', key, value });
     if (cluster !== null) changes.push({ table: 'cluster', key: 'cluster', value: cluster });
@@ -114,14 +126,14 @@ export class ChangeSet {
   }
 
   /** The order within one entry is that of the keys, as it is after a reload. */
-  #keepNewest<Table extends 'proposer' | 'revived'>(
+  #keepNewest<Table extends 'proposer' | 'revived' | 'removed'>(
     table: Table,
     records: Map<string, { readonly index: number }>,
     touched: ReadonlySet<string>,
     limit: number,
   ): void {
     for (const key of [...touched].toSorted()) {
-      const value = records.get(key) as ProposerRecord & RevivedRecord;
+      const value = records.get(key) as ProposerRecord & RevivedRecord & RemovedRecord;
       records.delete(key);
       records.set(key, value);
       this.record(table, key, value);

@@ -1,10 +1,8 @@
-import type { NodeId } from '../ids.ts';
 import { LIMITS } from '../limits.ts';
 import type { ChangeSet } from './change-set.ts';
 import { type Command, type CommandResult, refuse } from './commands.ts';
+import { putNode } from './member-commands.ts';
 import { type Asker, permitDelegation } from './permissions.ts';
-import type { NodeRecord } from './records.ts';
-import { loseAttempts } from './runner-commands.ts';
 import { EXPIRED_TOKEN_KEPT_MS } from './state.ts';
 
 type Of<Kind extends Command['kind']> = Extract<Command, { kind: Kind }>;
@@ -19,22 +17,6 @@ export function createCluster(changes: ChangeSet, { clusterId, auth }: Of<'creat
   }
   if (state.cluster.clusterId === clusterId) return DONE;
   return refuse('wrongCluster', `this is the cluster ${state.cluster.clusterId}`);
-}
-
-export function announceNode(changes: ChangeSet, command: Of<'announceNode'>): CommandResult {
-  const { node, addresses, http, version } = command;
-  return putNode(changes, node, { id: node, addresses, http, version });
-}
-
-/** Its runner goes with it. */
-export function forgetNode(changes: ChangeSet, { node }: Of<'forgetNode'>): CommandResult {
-  const { nodes, runners } = changes.state;
-  if (runners.has(node)) {
-    loseAttempts(changes, node, 'the node was removed from the cluster');
-    changes.removeRunner(node);
-  }
-  if (nodes.has(node)) changes.putNode(node, null);
-  return DONE;
 }
 
 export function createToken(changes: ChangeSet, command: Of<'createToken'>, asker: Asker): CommandResult {
@@ -92,19 +74,10 @@ export function useJoinToken(changes: ChangeSet, command: Of<'useJoinToken'>): C
   if (!isAgain && token.usedBy.length >= token.uses) {
     return refuse('tokenUsedUp', `the join token was for ${token.uses} nodes, and as many have used it`);
   }
-  const put = putNode(changes, node, { id: node, addresses, http: null, version });
+  const put = putNode(changes, { id: node, addresses, http: null, version });
   if (!put.ok || isAgain) return put;
   const used = { ...token, usedBy: [...token.usedBy, node] };
   joinTokens.set(id, used);
   changes.record('joinToken', id, used);
-  return DONE;
-}
-
-function putNode(changes: ChangeSet, id: NodeId, record: NodeRecord): CommandResult {
-  const { nodes } = changes.state;
-  if (!nodes.has(id) && nodes.size >= LIMITS.members) {
-    return refuse('tooManyRequests', `the cluster has ${LIMITS.members} members (members)`);
-  }
-  changes.putNode(id, record);
   return DONE;
 }

@@ -4,6 +4,7 @@ import type { Incarnation, JobId, NodeId, TokenId } from '../ids.ts';
 import type { AttemptEnd, FinalJob, Timestamp } from '../jobs/job.ts';
 import type { JobSpec } from '../jobs/spec.ts';
 import type { Resources } from '../resources/resources.ts';
+import type { MemberWish, VoterPolicy } from './records.ts';
 
 /**
  * What the log carries. A proposal may come twice, at any time later: a proposer that did not hear the answer proposes
@@ -65,6 +66,15 @@ export type Command =
       readonly http: string | null;
       readonly version: string;
     }
+  /** Notes what a user wants of a member; the leader changes the membership, and comes back to it until it is so. */
+  | { readonly kind: 'wishMember'; readonly node: NodeId; readonly wish: MemberWish | 'none' }
+  /** Null leaves a part as it is. */
+  | {
+      readonly kind: 'setVoterPolicy';
+      readonly voters: number | null;
+      readonly replaceDead: VoterPolicy['replaceDead'] | null;
+    }
+  /** It is no member any more: its record and its runner go, and nothing that it still says counts. */
   | { readonly kind: 'forgetNode'; readonly node: NodeId }
   | {
       readonly kind: 'createToken';

@@ -19,6 +19,25 @@ export interface NodeRecord {
   readonly addresses: readonly string[];
   readonly http: string | null;
   readonly version: string;
+  /** What a user asked for; the leader makes the membership so. Absent: the leader decides. */
+  readonly wish?: MemberWish;
+}
+
+/** `voter`: before any other learner. `learner`: never a voter. `leave`: no member any more. */
+export type MemberWish = 'voter' | 'learner' | 'leave';
+
+/** Was removed for good: nothing that it still says counts, and it never comes back under this id. */
+export interface RemovedRecord {
+  /** The log index that removed it. */
+  readonly index: number;
+}
+
+/** How many nodes vote, and when one that is silent loses its vote to another. */
+export interface VoterPolicy {
+  /** As many learners as are there become voters, up to so many. */
+  readonly voters: number;
+  /** Milliseconds of silence; `automatic`: a default where more than three vote, else never. */
+  readonly replaceDead: number | 'automatic' | 'never';
 }
 
 export interface TokenRecord {
@@ -73,6 +92,8 @@ export interface ClusterRecord {
   readonly clock: Timestamp;
   /** Submissions and revivals ever taken. */
   readonly submissions: number;
+  /** Absent: nobody has set one. */
+  readonly voterPolicy?: VoterPolicy;
 }
 
 export interface StateTables {
@@ -88,6 +109,8 @@ export interface StateTables {
   readonly proposer: ProposerRecord;
   /** Key: job id. */
   readonly revived: RevivedRecord;
+  /** Key: node id. */
+  readonly removed: RemovedRecord;
 }
 
 export type StateTable = keyof StateTables;

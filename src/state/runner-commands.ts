@@ -5,6 +5,7 @@ import type { ChangeSet } from './change-set.ts';
 import { type Command, type CommandResult, refuse } from './commands.ts';
 import { staleRunner, unknownRunner } from './placement.ts';
 import type { RunnerRecord } from './records.ts';
+import { refuseRemoved } from './removed.ts';
 
 type Of<Kind extends Command['kind']> = Extract<Command, { kind: Kind }>;
 
@@ -14,6 +15,8 @@ const DONE: CommandResult = { ok: true };
 export function registerRunner(changes: ChangeSet, command: Of<'registerRunner'>): CommandResult {
   const { state, now } = changes;
   const { runner: id, incarnation, total, labels } = command;
+  const refusal = refuseRemoved(state, id);
+  if (refusal !== null) return refusal;
   const known = state.runners.get(id);
   if (known === undefined && state.runners.size >= LIMITS.members) {
     return refuse('tooManyRequests', `the cluster has ${LIMITS.members} runners (members)`);

@@ -4,6 +4,7 @@ import { FINAL_STATES, type Outcome } from '../jobs/job.ts';
 import type { JobPlan } from '../jobs/plan.ts';
 import { LIMITS } from '../limits.ts';
 import type { Command, CommandKind, Proposal } from './commands.ts';
+import { VOTER_COUNTS } from './voter-policy.ts';
 
 /**
  * What a log entry must look like for apply to be total. The edge has checked all of it before; but the bytes come from
@@ -48,6 +49,8 @@ const isResources = shape({
   custom: (custom) => isRecordOf(custom, isCount),
 });
 
+const isVoterCount: Check = (value) => (VOTER_COUNTS as readonly unknown[]).includes(value);
+
 const isAttemptPlace = shape({
   attempt: isPositive,
   runner: isId,
@@ -91,6 +94,11 @@ const SHAPES: Readonly<Record<CommandKind, Check>> = {
   drainRunner: shape({ runner: isId, mode: oneOf(new Set(['drain', 'undrain'])) }),
   clock: () => true,
   announceNode: shape({ node: isId, addresses: isAddresses, http: orNull(isName), version: isName }),
+  wishMember: shape({ node: isId, wish: oneOf(new Set(['voter', 'learner', 'leave', 'none'])) }),
+  setVoterPolicy: shape({
+    voters: orNull(isVoterCount),
+    replaceDead: orNull((value) => isTime(value) || value === 'automatic' || value === 'never'),
+  }),
   forgetNode: shape({ node: isId }),
   createToken: shape({ id: isId, name: isName, hash: isId, scopes: isScopes, expiresAt: orNull(isTime) }),
   revokeToken: shape({ id: isId }),

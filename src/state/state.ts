@@ -10,6 +10,7 @@ import type {
   JoinTokenRecord,
   NodeRecord,
   ProposerRecord,
+  RemovedRecord,
   RevivedRecord,
   RunnerRecord,
   StateRecord,
@@ -45,6 +46,8 @@ export class ClusterState {
   readonly proposers = new Map<string, ProposerRecord>();
   /** The oldest first. */
   readonly revived = new Map<string, RevivedRecord>();
+  /** The oldest first. */
+  readonly removed = new Map<string, RemovedRecord>();
 
   readonly allocations = new Map<NodeId, Allocation>();
   /** The same, to draw from by chance. */
@@ -85,6 +88,9 @@ export function loadRecord(state: ClusterState, record: StateRecord): void {
     case 'revived':
       state.revived.set(record.key, record.value);
       break;
+    case 'removed':
+      state.removed.set(record.key, record.value);
+      break;
     default:
       unreachable(record);
   }
@@ -94,6 +100,7 @@ export function loadRecord(state: ClusterState, record: StateRecord): void {
 export function finishLoading(state: ClusterState): void {
   sortByIndex(state.proposers);
   sortByIndex(state.revived);
+  sortByIndex(state.removed);
   for (const record of state.runners.values()) allocate(state, record);
   for (const job of state.jobs.values()) enterJob(state, job);
   for (const [key, record] of state.idempotency) state.due.set({ kind: 'idempotency', key, at: record.expiresAt });

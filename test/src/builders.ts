@@ -156,6 +156,7 @@ export function picture(state: ClusterState) {
     idempotency: sorted(state.idempotency),
     proposers: [...state.proposers],
     revived: [...state.revived],
+    removed: [...state.removed],
     free: sorted(state.allocations).map(([id, { free, jobs }]) => [id, withoutZeros(free), [...jobs].toSorted()]),
     queue: [...state.queue.all()].map(({ id }) => id).toSorted(),
     counts: { ...state.counts },

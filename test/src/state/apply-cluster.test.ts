@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { NodeId, TokenId } from '../../../src/ids.ts';
 import { LIMITS } from '../../../src/limits.ts';
 import type { Command } from '../../../src/state/commands.ts';
+import { replaceDeadAfterMs, voterPolicyOf } from '../../../src/state/voter-policy.ts';
 import {
   amounts,
   assign,
@@ -128,6 +129,84 @@ describe('forgetNode', () => {
     expect(replica.job(1)).toMatchObject({ state: 'queued', past: [{ outcome: 'lost' }] });
     expect(replica.last.events.map(({ kind }) => kind)).toEqual(['job', 'runner', 'node']);
     expect(replica.disk.get(`runner ${R1}`)?.value).toBe(null);
+  });
+
+  it('is for good: what the node still says, or says again, is refused', () => {
+    const replica = TestReplica.withRunner();
+    const announce: Command = { kind: 'announceNode', node: R1, addresses: ['/a'], http: null, version: '1' };
+    replica.system(announce, { kind: 'forgetNode', node: R1 });
+    replica.local({ kind: 'createJoinToken', id: 'j' as TokenId, hash: 'h', uses: 1, expiresAt: START + 1000 });
+    replica.reload();
+    const join: Command = {
+      kind: 'useJoinToken',
+      id: 'j' as TokenId,
+      hash: 'h',
+      node: R1,
+      addresses: ['/a'],
+      version: '1',
+    };
+    const gone = refused('memberRemoved');
+    expect(replica.system(announce, register(R1, I2), join)).toEqual([gone, gone, gone]);
+    expect(replica.state.joinTokens.get('j' as TokenId)?.usedBy).toEqual([]);
+    expect(replica.system({ ...announce, node: R2 })).toEqual([OK]);
+  });
+});
+
+describe('wishMember', () => {
+  const announce: Command = { kind: 'announceNode', node: R1, addresses: ['/a'], http: null, version: '1' };
+  const wish = (what: 'voter' | 'learner' | 'leave' | 'none'): Command => ({
+    kind: 'wishMember',
+    node: R1,
+    wish: what,
+  });
+
+  it('is kept when the node tells its addresses anew, until it is taken back', () => {
+    const replica = TestReplica.founded();
+    replica.system(announce);
+    replica.local(wish('learner'));
+    replica.system({ ...announce, addresses: ['/b'] });
+    replica.reload();
+    expect(replica.state.nodes.get(R1)).toMatchObject({ addresses: ['/b'], wish: 'learner' });
+    replica.local(wish('none'));
+    expect(replica.state.nodes.get(R1)).not.toHaveProperty('wish');
+  });
+
+  it('gives a runner that is to leave no more jobs', () => {
+    const replica = TestReplica.withRunner();
+    replica.system(announce);
+    replica.local(wish('leave'), submit(1, { placement }));
+    expect(replica.state.runners.get(R1)?.state).toBe('draining');
+    expect(replica.job(1).state).toBe('queued');
+  });
+
+  it('is refused for a node that is not known', () => {
+    const replica = TestReplica.withRunner();
+    expect(replica.local(wish('leave'))).toEqual([refused('notFound')]);
+  });
+});
+
+describe('setVoterPolicy', () => {
+  it('changes what it names and leaves the rest', () => {
+    const replica = TestReplica.founded();
+    expect(voterPolicyOf(replica.state)).toEqual({ voters: 3, replaceDead: 'automatic' });
+    replica.local({ kind: 'setVoterPolicy', voters: 5, replaceDead: null });
+    replica.local({ kind: 'setVoterPolicy', voters: null, replaceDead: 60_000 });
+    replica.reload();
+    expect(voterPolicyOf(replica.state)).toEqual({ voters: 5, replaceDead: 60_000 });
+  });
+
+  it.each([0, 2, 4, 9, -1, 1.5, '3'])('takes no %s voters', (voters) => {
+    const replica = TestReplica.founded();
+    const command = { kind: 'setVoterPolicy', voters, replaceDead: null } as unknown as Command;
+    expect(replica.local(command)).toEqual([refused('invalidRequest')]);
+  });
+
+  it('by default replaces dead voters only where more than three vote', () => {
+    const automatic = { voters: 5, replaceDead: 'automatic' } as const;
+    expect([1, 3].map((voters) => replaceDeadAfterMs(automatic, voters))).toEqual([null, null]);
+    expect(replaceDeadAfterMs(automatic, 5)).toBe(600_000);
+    expect(replaceDeadAfterMs({ voters: 5, replaceDead: 'never' }, 5)).toBe(null);
+    expect(replaceDeadAfterMs({ voters: 3, replaceDead: 1 }, 3)).toBe(1);
   });
 });
 

@@ -50,6 +50,7 @@ const STEPS = [
   'lose',
   'drain',
   'forget',
+  'wish',
   'clock',
   'token',
   'repeat',
@@ -114,7 +115,7 @@ class History {
 
   #propose(next: Step): void {
     const commands = this.#commands(next);
-    const isClients = ['submit', 'place', 'cancel', 'revive', 'drain', 'token'].includes(next.kind);
+    const isClients = ['submit', 'place', 'cancel', 'revive', 'drain', 'wish', 'token'].includes(next.kind);
     const principal = isClients ? LOCAL : SYSTEM;
     this.#sequence += 1 + (next.m % 3);
     this.#apply([{ principal, origin: `node-${next.m % 3}`, sequence: this.#sequence, commands }]);
@@ -156,7 +157,8 @@ class History {
       (job): job is LiveJob => job.state === 'assigned' || job.state === 'running',
     );
     const job = pick(live, n);
-    const runner = `runner-${n % 3}` as NodeId;
+    // A removed one never comes back: the three that act move on with each.
+    const runner = `runner-${(n % 3) + state.removed.size}` as NodeId;
     const incarnation = state.runners.get(runner)?.incarnation ?? ('none' as Incarnation);
     switch (kind) {
       case 'submit':
@@ -182,6 +184,8 @@ class History {
         return [{ kind: 'drainRunner', runner, mode: m % 2 === 0 ? 'drain' : 'undrain' }];
       case 'forget':
         return m % 4 === 0 ? [{ kind: 'forgetNode', node: runner }] : [announce(runner)];
+      case 'wish':
+        return [wish(runner, n, m)];
       case 'clock':
         return [{ kind: 'clock' }];
       case 'token':
@@ -224,6 +228,12 @@ class History {
 
 function founding(): Command {
   return { kind: 'createCluster', clusterId: 'cluster', auth: 'loopbackOpen' };
+}
+
+function wish(node: NodeId, n: number, m: number): Command {
+  if (m % 5 === 0)
+    return { kind: 'setVoterPolicy', voters: pick([1, 3, 5, 7, null], n)!, replaceDead: n % 2 === 0 ? n : null };
+  return { kind: 'wishMember', node, wish: pick(['voter', 'learner', 'leave', 'none'] as const, n)! };
 }
 
 function announce(node: NodeId): Command {

@@ -36,6 +36,8 @@ const COMMANDS: Readonly<Record<CommandKind, Command>> = {
   drainRunner: { kind: 'drainRunner', runner: R1, mode: 'drain' },
   clock: { kind: 'clock' },
   announceNode: { kind: 'announceNode', node: 'n' as NodeId, addresses: [], http: null, version: '1' },
+  wishMember: { kind: 'wishMember', node: 'n' as NodeId, wish: 'none' },
+  setVoterPolicy: { kind: 'setVoterPolicy', voters: 5, replaceDead: null },
   forgetNode: { kind: 'forgetNode', node: 'n' as NodeId },
   createToken: createToken('new', []),
   revokeToken: { kind: 'revokeToken', id: 'none' as TokenId },
