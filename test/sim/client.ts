@@ -1,0 +1,153 @@
+import type { Principal } from '../../src/auth.ts';
+import { isFinal } from '../../src/jobs/job.ts';
+import { Fault, Rejection } from '../../src/errors.ts';
+import type { JobId } from '../../src/ids.ts';
+import type { CommandResult } from '../../src/state/commands.ts';
+import { idempotencyKey } from '../../src/state/repeats.ts';
+import type { Replica } from '../../node/replica/replica.ts';
+import { call, type Outcome } from './caller.ts';
+import type { Chance } from './chance.ts';
+import type { Answer, Operation, Question } from './history.ts';
+import type { Simulation } from './simulation.ts';
+import { ensure } from './violation.ts';
+
+export const LOCAL: Principal = { id: 'local', token: null, kind: 'local' };
+
+/** Nothing was proposed, for certain. */
+const NOT_TAKEN: ReadonlySet<string> = new Set(['overloaded', 'tooLarge']);
+const PROJECTS = ['red', 'green'] as const;
+
+/** Submits, cancels and reads at any node, one operation after another; repeats what it has no answer to. */
+export class Client {
+  readonly #number: number;
+  readonly #simulation: Simulation;
+  readonly #chance: Chance;
+  #submissions = 0;
+
+  constructor(number: number, simulation: Simulation, chance: Chance) {
+    this.#number = number;
+    this.#simulation = simulation;
+    this.#chance = chance;
+  }
+
+  async run(): Promise<void> {
+    const { loop, profile } = this.#simulation;
+    while (this.#simulation.phase === 'storm') {
+      await loop.sleep(this.#chance.exponential(profile.thinkMs));
+      await this.#act();
+    }
+  }
+
+  #act(): Promise<unknown> {
+    const roll = this.#chance.float();
+    const known = this.#simulation.submissions;
+    if (roll < 0.5 || known.length === 0) return this.#submit();
+    const recent = known[known.length - 1 - this.#chance.below(Math.min(known.length, 12))];
+    if (recent === undefined) return this.#submit();
+    if (roll < 0.6) return this.#cancel(recent.key, recent.job);
+    return this.#read(recent.key);
+  }
+
+  /** Again under the same key until it has an answer, or loses patience with it. */
+  async #submit(): Promise<void> {
+    this.#submissions += 1;
+    const shared = this.#chance.happens(0.1);
+    const key = shared ? `shared-${Math.floor(this.#submissions / 3)}` : `${this.#number}-${this.#submissions}`;
+    for (let tries = 0; tries < 4; tries += 1) {
+      const job = this.#simulation.newJobId();
+      this.#simulation.submissions.push({ key, job });
+      const spec = {
+        command: ['work', 'x'.repeat(this.#chance.below(120))],
+        project: this.#chance.pick(PROJECTS),
+        priority: this.#chance.pick([10, 50, 90]),
+        resources: { cpu: 1 },
+      };
+      const answer = await this.#ask({ kind: 'submit', key, job }, async (replica) => {
+        const command = {
+          kind: 'submit',
+          id: job,
+          spec,
+          placement: null,
+          idempotency: { key, bodyHash: key },
+        } as const;
+        return answerOf(await replica.propose(LOCAL, [command]), (result) => ({
+          kind: 'submitted',
+          job: result.job as JobId,
+        }));
+      });
+      if (answer !== null || this.#chance.happens(0.2)) return;
+    }
+  }
+
+  #cancel(key: string, job: JobId): Promise<Answer | null> {
+    return this.#ask({ kind: 'cancel', key, job }, async (replica) =>
+      answerOf(await replica.propose(LOCAL, [{ kind: 'cancel', job, mode: 'any' }]), () => ({ kind: 'cancelled' })),
+    );
+  }
+
+  async #read(key: string): Promise<void> {
+    const { reference } = this.#simulation.invariants;
+    const committed = reference.last;
+    await this.#ask({ kind: 'read', key }, async (replica) => {
+      await replica.barrier();
+      const { applied } = replica.applier;
+      if (applied < committed) {
+        this.#simulation.violate('linearizable reads', `read at ${applied}, ${committed} was committed before`);
+      }
+      return found(replica, key);
+    });
+  }
+
+  async #ask(question: Question, carryOut: (replica: Replica) => Promise<Answer>): Promise<Answer | null> {
+    const { loop, history, trace } = this.#simulation;
+    const machine = this.#simulation.anyMachine(this.#chance);
+    const operation = history.begin(this.#number, question, loop.now);
+    const outcome = await call({ loop, chance: this.#chance }, machine, carryOut);
+    const answer = this.#take(operation, outcome);
+    trace.note(`client ${this.#number} at ${machine.id}: ${JSON.stringify(question)} → ${JSON.stringify(answer)}`);
+    return answer;
+  }
+
+  #take(operation: Operation, outcome: Outcome<Answer>): Answer | null {
+    const { history, loop, tally } = this.#simulation;
+    const answer =
+      outcome.kind === 'answered' ? outcome.value : outcome.kind === 'failed' ? refusal(outcome.error) : null;
+    if (answer === null) {
+      tally.add('operations of unknown outcome');
+      return null;
+    }
+    if (operation.question.kind === 'read' && answer.kind === 'refused') return null;
+    history.end(operation, answer, loop.now);
+    if (answer.kind === 'submitted') this.#checkSubmitted(operation.question.key, answer.job);
+    return answer;
+  }
+
+  #checkSubmitted(key: string, job: JobId): void {
+    const { reference } = this.#simulation.invariants;
+    const known = reference.state.idempotency.get(idempotencyKey(LOCAL.id, key));
+    ensure(known?.job === job, 'acknowledged is committed', () => `${key} was answered with ${job}, not committed so`);
+    this.#simulation.acknowledged.set(key, job);
+  }
+}
+
+async function found(replica: Replica, key: string): Promise<Answer> {
+  const job = replica.state.idempotency.get(idempotencyKey(LOCAL.id, key))?.job ?? null;
+  if (job === null) return { kind: 'found', job, state: null };
+  const record = replica.state.jobs.get(job) ?? (await replica.applier.read((store) => store.get('job', job)));
+  const state = record === null ? 'absent' : isFinal(record) ? record.state : 'live';
+  return { kind: 'found', job, state };
+}
+
+function answerOf(
+  results: readonly CommandResult[],
+  taken: (result: Extract<CommandResult, { ok: true }>) => Answer,
+): Answer {
+  const [result] = results;
+  if (result === undefined) throw new Error('a proposal has no result');
+  return result.ok ? taken(result) : { kind: 'refused', code: result.code };
+}
+
+function refusal(error: unknown): Answer | null {
+  if (!(error instanceof Fault || error instanceof Rejection) || !NOT_TAKEN.has(error.code)) return null;
+  return { kind: 'refused', code: error.code };
+}
