@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { NodeProcess } from './node-process.ts';
+import { NodeProcess, type NodePlace } from './node-process.ts';
 import { makeTempFolder, type TempFolder } from './temp-folder.ts';
 import { waitUntil } from './wait-until.ts';
 
@@ -7,6 +7,15 @@ export interface ClusterOptions {
   readonly size: number;
   /** For every node, at the first start only. */
   readonly flags?: readonly string[];
+  /** Where each runs and listens; this machine's loopback unless told. */
+  readonly site?: NodeSite;
+}
+
+export interface NodeSite {
+  /** @param folder of the node, not made yet */
+  place(name: string, folder: string): NodePlace;
+  /** At the first start. */
+  listen(name: string): readonly string[];
 }
 
 const ANY_PORT = ['--http', '127.0.0.1:0', '--p2p', '127.0.0.1:0', '--grpc', '127.0.0.1:0'];
@@ -17,14 +26,15 @@ export class TestCluster {
   readonly folder: string;
   readonly #temp: TempFolder;
   readonly #flags: readonly string[];
+  readonly #site: NodeSite | null;
   #added = 0;
   readonly #onExit = () => this.#destroyAll();
 
   static async start(options: ClusterOptions): Promise<TestCluster> {
-    const cluster = new TestCluster(await makeTempFolder('cluster'), options.flags ?? []);
+    const cluster = new TestCluster(await makeTempFolder('cluster'), options);
     try {
       await cluster.bootstrap();
-      while (cluster.nodes.length < options.size) await cluster.join();
+      while (cluster.nodes.length < options.size) await cluster.promote(await cluster.join());
       if (options.size > 1) await cluster.settled();
     } catch (error) {
       const tails = cluster.logTails();
@@ -34,10 +44,11 @@ export class TestCluster {
     return cluster;
   }
 
-  private constructor(temp: TempFolder, flags: readonly string[]) {
+  private constructor(temp: TempFolder, { flags = [], site }: ClusterOptions) {
     this.#temp = temp;
     this.folder = temp.path;
     this.#flags = flags;
+    this.#site = site ?? null;
     process.once('exit', this.#onExit);
   }
 
@@ -45,7 +56,8 @@ export class TestCluster {
   add(): NodeProcess {
     this.#added += 1;
     const name = `node-${this.#added}`;
-    const node = new NodeProcess({ name, folder: join(this.folder, name) });
+    const folder = join(this.folder, name);
+    const node = new NodeProcess({ name, folder, ...(this.#site && { place: this.#site.place(name, folder) }) });
     this.nodes.push(node);
     return node;
   }
@@ -65,6 +77,17 @@ export class TestCluster {
     node.token = await this.adminToken();
     await node.ready();
     return node;
+  }
+
+  /** Makes it a voter, however many there are. */
+  async promote(node: NodeProcess): Promise<void> {
+    const { nodeId } = await node.requireFile();
+    await waitUntil(`${node.name} to vote`, async () => {
+      const { members } = await this.node(0).api.cluster();
+      if (members.some((member) => member.id === nodeId && member.role === 'voter')) return true;
+      await this.node(0).api.http.post('/v1/cluster/members', { id: nodeId, role: 'voter' });
+      return null;
+    });
   }
 
   /** With nothing but its data folder, as a user would start it again. */
@@ -95,6 +118,16 @@ export class TestCluster {
       if ((await node.file())?.nodeId === id) return node;
     }
     throw new Error(`the leader ${id} is none of the running nodes`);
+  }
+
+  async transferTo(node: NodeProcess): Promise<void> {
+    const { nodeId } = await node.requireFile();
+    await waitUntil(`${node.name} to lead`, async () => {
+      const leader = await this.leader();
+      if (leader === node) return true;
+      await leader.api.http.post('/v1/cluster/transfer', { to: nodeId });
+      return null;
+    });
   }
 
   async followers(): Promise<readonly NodeProcess[]> {
@@ -136,7 +169,8 @@ export class TestCluster {
 
   /** Each runner carries a label `host` by which a test can choose it. */
   #flagsOf(node: NodeProcess): readonly string[] {
-    return [...ANY_PORT, '--label', `host=${node.name}`, ...this.#flags];
+    const listen = this.#site?.listen(node.name) ?? ANY_PORT;
+    return [...listen, '--label', `host=${node.name}`, ...this.#flags];
   }
 
   #running(): readonly NodeProcess[] {

@@ -17,12 +17,14 @@ export interface HttpRequest {
 export class HttpClient {
   readonly url: string;
   readonly #token: string | null;
+  readonly #socketPath: string | null;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 256 });
 
-  /** @param url `http://HOST:PORT` */
-  constructor(url: string, token: string | null) {
+  /** @param url `http://HOST:PORT` @param socketPath a unix socket that leads there, where the address itself does not */
+  constructor(url: string, token: string | null, socketPath: string | null = null) {
     this.url = url;
     this.#token = token;
+    this.#socketPath = socketPath;
   }
 
   get(path: string, options: HttpRequest = {}): Promise<HttpAnswer> {
@@ -50,6 +52,7 @@ export class HttpClient {
       {
         method,
         agent: this.#agent,
+        ...(this.#socketPath === null ? {} : { socketPath: this.#socketPath }),
         headers: {
           ...(body === undefined
             ? {}

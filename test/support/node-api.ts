@@ -5,8 +5,8 @@ import { HttpClient, parseLines, type HttpAnswer } from './http-client.ts';
 export class NodeApi {
   readonly http: HttpClient;
 
-  constructor(url: string, token: string | null) {
-    this.http = new HttpClient(url, token);
+  constructor(url: string, token: string | null, socketPath: string | null = null) {
+    this.http = new HttpClient(url, token, socketPath);
   }
 
   async submit(spec: object, headers: Readonly<Record<string, string>> = {}): Promise<JobView> {

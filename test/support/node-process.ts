@@ -15,7 +15,19 @@ export interface NodeProcessOptions {
   readonly name: string;
   /** Holds this node's data and its log; the caller removes it. */
   readonly folder: string;
+  readonly place?: NodePlace;
 }
+
+/** Where and how a node runs, when not plainly on this machine. */
+export interface NodePlace {
+  /** Before the command, as `ip netns exec NAME`. */
+  readonly prefix: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Leads to the node's HTTP. */
+  readonly socketPath: string | null;
+}
+
+const HERE: NodePlace = { prefix: [], env: {}, socketPath: null };
 
 /** The environment of the tests' own programs: none of the user's settings reach them. */
 export function cleanEnvironment(extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
@@ -33,14 +45,16 @@ export class NodeProcess {
   readonly dataDir: string;
   readonly logPath: string;
   readonly #folder: string;
+  readonly #place: NodePlace;
   #child: ChildProcess | null = null;
   #api: NodeApi | null = null;
   #token: string | null = null;
   #exit: { readonly code: number | null; readonly signal: string | null } | null = null;
 
-  constructor({ name, folder }: NodeProcessOptions) {
+  constructor({ name, folder, place = HERE }: NodeProcessOptions) {
     this.name = name;
     this.#folder = folder;
+    this.#place = place;
     this.dataDir = join(folder, 'data');
     this.logPath = join(folder, 'node.log');
   }
@@ -51,10 +65,11 @@ export class NodeProcess {
     const log = openSync(this.logPath, 'a');
     try {
       this.#exit = null;
-      this.#child = spawn(QUORATE, [command, '--data', this.dataDir, ...flags], {
+      const [program = QUORATE, ...args] = [...this.#place.prefix, QUORATE, command, '--data', this.dataDir, ...flags];
+      this.#child = spawn(program, args, {
         cwd: this.#folder,
         stdio: ['ignore', log, log],
-        env: cleanEnvironment(),
+        env: cleanEnvironment(this.#place.env),
       });
     } finally {
       closeSync(log);
@@ -108,7 +123,7 @@ export class NodeProcess {
   /** For requests with another token, or none. */
   async withToken(token: string | null): Promise<NodeApi> {
     const file = await this.requireFile();
-    return new NodeApi(`http://${file.http}`, token);
+    return new NodeApi(`http://${file.http}`, token, this.#place.socketPath);
   }
 
   set token(token: string | null) {
@@ -139,6 +154,17 @@ export class NodeProcess {
     const { pids } = await this.requireFile();
     kill(pids.node);
     await this.#gone();
+  }
+
+  /** Nothing of it runs until `resume`; its connections stay open. */
+  async pause(): Promise<void> {
+    const { pids } = await this.requireFile();
+    process.kill(pids.node, 'SIGSTOP');
+  }
+
+  async resume(): Promise<void> {
+    const { pids } = await this.requireFile();
+    process.kill(pids.node, 'SIGCONT');
   }
 
   /** As if somebody pulled the plug: node, runner and jobs at once. */
@@ -188,7 +214,7 @@ export class NodeProcess {
     const url = `http://${file.http}`;
     if (this.#api?.http.url !== url) {
       this.#dropApi();
-      this.#api = new NodeApi(url, this.#token);
+      this.#api = new NodeApi(url, this.#token, this.#place.socketPath);
     }
     return this.#api;
   }
