@@ -5,6 +5,9 @@ import type { StateRecord } from '../../src/state/records.ts';
 import { ClusterState, finishLoading, loadRecord } from '../../src/state/state.ts';
 import type { StateStore } from '../storage/ports.ts';
 import type { ReplicaLimits } from './limits.ts';
+import type { Runtime } from './runtime.ts';
+
+type ApplierLimits = Pick<ReplicaLimits, 'unwrittenEntries' | 'unwrittenBytes'>;
 
 export interface ApplierListener {
   /** For the proposer whose origin it is; every node sees all. */
@@ -16,17 +19,27 @@ export interface ApplierListener {
   fatal(error: unknown): void;
 }
 
+interface AppliedShare {
+  readonly changes: readonly StateRecord[];
+  /** Of the entries that made them. */
+  readonly bytes: number;
+  readonly index: Index;
+}
+
 /**
  * Applies committed entries to the state in the heap and lets the state's database follow. The log is the truth, so
- * results do not wait for the database; what it does not hold yet is bounded.
+ * results do not wait for the database; what it does not hold yet is bounded. Between two shares of what is committed
+ * the event loop turns: heartbeats must not wait until a replica that was behind has caught up.
  */
 export class Applier {
   #state: ClusterState;
   #store: StateStore;
   readonly #listener: ApplierListener;
-  readonly #limits: Pick<ReplicaLimits, 'unwrittenEntries'>;
+  readonly #runtime: Pick<Runtime, 'soon'>;
+  readonly #limits: ApplierLimits;
   #applied: Index;
   #written: Index;
+  #unwrittenBytes = 0;
   #replaced: Promise<void> = Promise.resolve();
   #waiters: { readonly index: Index; readonly resolve: () => void }[] = [];
 
@@ -35,11 +48,13 @@ export class Applier {
     state: ClusterState,
     store: StateStore,
     listener: ApplierListener,
-    limits: Pick<ReplicaLimits, 'unwrittenEntries'>,
+    runtime: Pick<Runtime, 'soon'>,
+    limits: ApplierLimits,
   ) {
     this.#state = state;
     this.#store = store;
     this.#listener = listener;
+    this.#runtime = runtime;
     this.#limits = limits;
     this.#applied = store.applied;
     this.#written = store.applied;
@@ -73,13 +88,17 @@ export class Applier {
 
   apply(entries: readonly Entry[]): void {
     const changes: StateRecord[] = [];
+    let bytes = 0;
     for (const entry of entries) {
-      if (entry.kind === 'data') this.#applyData(entry.index, entry.data, changes);
+      if (entry.kind === 'data') {
+        this.#applyData(entry.index, entry.data, changes);
+        bytes += entry.data.length;
+      }
       this.#applied = entry.index;
       if (entry.kind === 'configuration') this.#listener.configuration(entry);
     }
     this.#wake();
-    void this.#follow(this.#store, changes, this.#applied);
+    void this.#follow(this.#store, { changes, bytes, index: this.#applied });
   }
 
   /** Resolves once `index` is applied in the heap. */
@@ -114,6 +133,7 @@ export class Applier {
     this.#state = await loadState(this.#store);
     this.#applied = meta.index;
     this.#written = meta.index;
+    this.#unwrittenBytes = 0;
     this.#wake();
   }
 
@@ -131,9 +151,11 @@ export class Applier {
     for (const waiter of ready) waiter.resolve();
   }
 
-  async #follow(store: StateStore, changes: readonly StateRecord[], index: Index): Promise<void> {
-    const hasRoom = index - this.#written <= this.#limits.unwrittenEntries;
-    if (hasRoom) queueMicrotask(() => this.#listener.applied(index));
+  async #follow(store: StateStore, { changes, bytes, index }: AppliedShare): Promise<void> {
+    this.#unwrittenBytes += bytes;
+    const { unwrittenEntries, unwrittenBytes } = this.#limits;
+    const hasRoom = index - this.#written <= unwrittenEntries && this.#unwrittenBytes <= unwrittenBytes;
+    if (hasRoom) this.#runtime.soon(() => this.#listener.applied(index));
     try {
       await store.write(changes, index);
     } catch (error) {
@@ -142,6 +164,7 @@ export class Applier {
     }
     if (store !== this.#store) return;
     this.#written = Math.max(this.#written, index);
+    this.#unwrittenBytes -= bytes;
     if (!hasRoom) this.#listener.applied(index);
   }
 }

@@ -12,6 +12,7 @@ export const REPLICA_LIMITS = {
   pendingReads: 20_000,
   /** Entries applied in the heap and not yet written to the state's database. */
   unwrittenEntries: 4096,
+  unwrittenBytes: 16 * 1024 * 1024,
   /** The log is compacted when this much stands behind the last compaction … */
   compactEntries: 20_000,
   compactBytes: 64 * 1024 * 1024,

@@ -10,7 +10,8 @@ export function raftOptions(timing: TimingConfig): RaftOptions {
     maxAppendBytes: 1024 * 1024,
     maxInflightAppends: 64,
     maxInflightBytes: 16 * 1024 * 1024,
-    maxApplyBytes: 1024 * 1024,
+    // As many as one entry of commands holds: the event loop does not turn while they are applied.
+    maxApplyBytes: 256 * 1024,
     reads: 'readIndex',
   };
 }

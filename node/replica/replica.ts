@@ -95,6 +95,7 @@ export class Replica {
         configuration: (entry) => listener.configuration(entry.configuration),
         fatal: (error) => this.#fatal(error),
       },
+      runtime,
       limits,
     );
     this.#driver = new RaftDriver(

@@ -109,9 +109,11 @@ function raftOf(chance: Chance, electionTicks: number): RaftOptions {
   };
 }
 
+const USUAL_ENTRY_BYTES = 300;
+
 function limitsOf(chance: Chance): ReplicaLimits {
   const compactEntries = chance.pick([5, 30, 200]);
-  return {
+  const limits = {
     ...REPLICA_LIMITS,
     entryBytes: chance.pick([400, 4_000, 64_000]),
     entryProposals: chance.pick([1, 4, 64]),
@@ -121,4 +123,5 @@ function limitsOf(chance: Chance): ReplicaLimits {
     compactEntries,
     keptEntries: chance.pick([0, Math.floor(compactEntries / 2)]),
   };
+  return { ...limits, unwrittenBytes: limits.unwrittenEntries * USUAL_ENTRY_BYTES };
 }

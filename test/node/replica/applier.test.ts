@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { Applier, type ApplierListener } from '../../../node/replica/applier.ts';
-import { REPLICA_LIMITS } from '../../../node/replica/limits.ts';
+import { REPLICA_LIMITS, type ReplicaLimits } from '../../../node/replica/limits.ts';
 import type { StateStore } from '../../../node/storage/ports.ts';
 import type { SnapshotMeta } from '../../../raft/types.ts';
 import { Fault } from '../../../src/errors.ts';
+import { encodeEntry } from '../../../src/state/codec.ts';
 import { ClusterState } from '../../../src/state/state.ts';
 
 const NOBODY = { voters: [], outgoing: [], learners: [], learnersNext: [] };
@@ -15,6 +16,7 @@ function metaAt(index: number): SnapshotMeta {
 class FakeStore {
   readonly applied: number;
   readonly loading = Promise.withResolvers<void>();
+  readonly writing = Promise.withResolvers<void>();
   isClosed = false;
 
   constructor(applied: number) {
@@ -28,6 +30,10 @@ class FakeStore {
 
   async flush(): Promise<void> {
     this.require();
+  }
+
+  async write(): Promise<void> {
+    await this.writing.promise;
   }
 
   async close(): Promise<void> {
@@ -46,17 +52,24 @@ async function ask(store: StateStore): Promise<number> {
   return (store as unknown as FakeStore).require();
 }
 
-function setUp() {
+function setUp(limits: Partial<ReplicaLimits> = {}) {
   const first = new FakeStore(1);
+  const told: number[] = [];
+  const nextTurn: (() => void)[] = [];
   const applier = new Applier(
     new ClusterState(),
     first as unknown as StateStore,
-    {} as ApplierListener,
-    REPLICA_LIMITS,
+    { applied: (index: number) => void told.push(index), changed: () => undefined } as unknown as ApplierListener,
+    { soon: (action) => void nextTurn.push(action) },
+    { ...REPLICA_LIMITS, ...limits },
   );
   const replace = (store: FakeStore): Promise<void> =>
     applier.replace(metaAt(store.applied), async () => store as unknown as StateStore);
-  return { applier, first, replace };
+  return { applier, first, replace, told, nextTurn };
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 describe('Applier', () => {
@@ -97,6 +110,28 @@ describe('Applier', () => {
     second.loading.resolve();
     await Promise.all(both);
     expect([applier.applied, second.isClosed]).toEqual([3, true]);
+  });
+
+  it('asks for more of what is committed only when the event loop has turned', async () => {
+    const { applier, first, told, nextTurn } = setUp();
+    first.writing.resolve();
+    applier.apply([{ kind: 'noop', index: 2, term: 1 }]);
+    await turn();
+    expect([applier.applied, told]).toEqual([2, []]);
+    nextTurn.shift()?.();
+    expect(told).toEqual([2]);
+  });
+
+  it('asks for no more while the database lacks many bytes, however few the entries', async () => {
+    const { applier, first, told, nextTurn } = setUp({ unwrittenBytes: 10 });
+    applier.apply([{ kind: 'data', index: 2, term: 1, data: encodeEntry({ at: 1, proposals: [] }) }]);
+    await turn();
+    expect([told, nextTurn]).toEqual([[], []]);
+    first.writing.resolve();
+    await turn();
+    expect(told).toEqual([2]);
+    applier.apply([{ kind: 'noop', index: 3, term: 1 }]);
+    expect(nextTurn.length).toBe(1);
   });
 
   it('closes the new state when it is closed while a snapshot takes the place of the old one', async () => {
