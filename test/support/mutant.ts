@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { makeTempFolder } from './temp-folder.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const COPIED = ['raft', 'src', 'node', 'test', 'scripts', 'package.json', 'tsconfig.json', 'vitest.config.ts'];
+const WHOLE_PROJECT = ['raft', 'src', 'node', 'test', 'scripts', 'package.json', 'tsconfig.json', 'vitest.config.ts'];
 
 /** One known mistake, or a part of it, as a change of text. */
 export interface Mutation {
@@ -22,12 +22,13 @@ export interface Mutant extends AsyncDisposable {
 /**
  * Puts mistakes back into a copy of the sources, so that a test can see that it would be found. What runs in
  * `folder`, as a child process or by dynamic import, runs wholly on mutated code; the product knows nothing of it.
- * Rejects when a text to find is missing or stands there more than once.
+ * Rejects when a text to find is missing or stands there more than once. `parts` are the files and folders to copy,
+ * fewer than all where many mutants are made.
  */
-export async function makeMutant(mutations: readonly Mutation[]): Promise<Mutant> {
+export async function makeMutant(mutations: readonly Mutation[], parts = WHOLE_PROJECT): Promise<Mutant> {
   const { path, remove } = await makeTempFolder('mutant');
   try {
-    for (const name of COPIED) await cp(join(ROOT, name), join(path, name), { recursive: true });
+    for (const name of parts) await cp(join(ROOT, name), join(path, name), { recursive: true });
     await symlink(join(ROOT, 'node_modules'), join(path, 'node_modules'));
     for (const mutation of mutations) await mutate(path, mutation);
   } catch (error) {

@@ -194,10 +194,13 @@ export class Cluster {
 
   /** Lets one message arrive, unless its link is cut or its receiver is down. */
   deliver(message: Message): void {
-    const receiver = this.members.get(message.to);
-    const arrives = receiver?.state === 'up' && !this.#cutLinks.has(`${message.from} ${message.to}`);
+    const arrives = this.reaches(message);
     if (arrives) this.step(message.to, { kind: 'message', message });
     if (message.kind === 'installSnapshot') this.#reportSnapshot(message.from, message.to, arrives);
+  }
+
+  reaches({ from, to }: Pick<Message, 'from' | 'to'>): boolean {
+    return this.members.get(to)?.state === 'up' && !this.#cutLinks.has(`${from} ${to}`);
   }
 
   /** Loses a message that was taken out of the network; of a snapshot its sender hears. */

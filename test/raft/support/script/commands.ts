@@ -40,7 +40,7 @@ const TABLE: Readonly<Record<string, Command>> = {
   },
   keep: (stage, words) => void stage.kept.set(words.at(0), takeMatching(stage, words.at(1), words.plain[2])),
   late,
-  send: (stage, words) => deliver(stage, [toMessage(words.at(0), words.at(1), words)]),
+  send: (stage, words) => insist(stage, [toMessage(words.at(0), words.at(1), words)]),
   unreachable: (stage, words) => step(stage, words.at(0), { kind: 'unreachable', peer: node(words.at(1)) }),
   cut: (stage, words) => {
     const [from = '', to = ''] = words.at(0).split('>');
@@ -140,7 +140,7 @@ function apply(stage: Stage, words: Words): void {
 function late(stage: Stage, words: Words): void {
   const kept = stage.kept.get(words.at(0));
   if (kept === undefined) throw new Error(`nothing was kept as ${words.at(0)}`);
-  deliver(stage, kept);
+  insist(stage, kept);
 }
 
 function step(stage: Stage, name: string, input: Parameters<Stage['cluster']['step']>[1]): void {
@@ -159,6 +159,14 @@ function takeMatching(stage: Stage, link: string, kind: string | undefined): rea
 
 function deliver(stage: Stage, messages: readonly Message[]): void {
   for (const message of messages) stage.cluster.deliver(message);
+}
+
+/** What a script lets arrive by name must arrive: a cut link would make it prove nothing. */
+function insist(stage: Stage, messages: readonly Message[]): void {
+  for (const message of messages) {
+    if (!stage.cluster.reaches(message)) throw new Error(`${message.from} does not reach ${message.to}`);
+    stage.cluster.deliver(message);
+  }
 }
 
 /** `a b / c`: who reaches whom. */

@@ -29,6 +29,12 @@ export function writeEntry(entry: Entry): string {
   }
 }
 
+/** Consecutive entries by their indexes. */
+export function writeRange(entries: readonly Entry[]): string {
+  const [first, last] = [entries[0]?.index, entries.at(-1)?.index];
+  return first === last ? `${first}` : `${first}..${last}`;
+}
+
 export function writeMessage(message: Message): string {
   return `${message.from}>${message.to} ${content(message)} (term ${message.term})`;
 }

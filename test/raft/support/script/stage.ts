@@ -1,15 +1,14 @@
 import type { Effects, PersistRequest } from '../../../../raft/effects.ts';
-import type { Index, Message } from '../../../../raft/types.ts';
+import type { Entry, Message } from '../../../../raft/types.ts';
 import { Cluster, type ClusterOptions } from '../cluster.ts';
 import type { Member } from '../member.ts';
-import { writeMessage, writeResults, writeWrite } from './notation.ts';
+import { writeMessage, writeRange, writeResults, writeWrite } from './notation.ts';
 
 /** The cluster of one script, and what its members did since the last command. */
 export class Stage {
   #cluster: Cluster | null = null;
   #lines: string[] = [];
-  #lastApplied: { readonly id: string; readonly first: Index; readonly last: Index; readonly line: number } | null =
-    null;
+  #lastApplied: { readonly id: string; readonly entries: readonly Entry[]; readonly line: number } | null = null;
   /** `all`: also what is sent and written. */
   detail: 'all' | 'results' = 'all';
   /** Messages that a script took out of the network, by the name that it gave them. */
@@ -55,7 +54,9 @@ export class Stage {
 
   #stepped(member: Member, effects: Effects): void {
     this.#lines.push(...writeResults(member, effects));
-    if (this.detail === 'all') this.#writes(member, effects.persist);
+    if (this.detail === 'results') return;
+    if (effects.committed.length > 0) this.#lines.push(`${member.id} may apply ${writeRange(effects.committed)}`);
+    this.#writes(member, effects.persist);
   }
 
   #writes(member: Member, requests: readonly PersistRequest[]): void {
@@ -69,15 +70,13 @@ export class Stage {
     if (this.detail === 'all') this.#lines.push(writeMessage(message));
   }
 
-  /** Portions that follow each other are one line. */
-  #applied({ id }: Member, entries: readonly { readonly index: Index }[]): void {
-    const [first, last] = [entries[0]?.index, entries.at(-1)?.index];
-    if (first === undefined || last === undefined) return;
+  /** In one line when the portions follow each other. */
+  #applied({ id }: Member, entries: readonly Entry[]): void {
     const before = this.#lastApplied;
-    const goesOn = before?.id === id && before.line === this.#lines.length - 1 && before.last + 1 === first;
-    const from = goesOn ? before.first : first;
+    const goesOn = before?.id === id && before.line === this.#lines.length - 1;
     if (goesOn) this.#lines.pop();
-    this.#lines.push(`${id} applies ${from === last ? from : `${from}..${last}`}`);
-    this.#lastApplied = { id, first: from, last, line: this.#lines.length - 1 };
+    const together = goesOn ? [...before.entries, ...entries] : entries;
+    this.#lines.push(`${id} applies ${writeRange(together)}`);
+    this.#lastApplied = { id, entries: together, line: this.#lines.length - 1 };
   }
 }
