@@ -34,6 +34,8 @@ export const LIMITS = {
   listMax: 1000,
   /** Records that one list request looks at before it answers with what it has and a cursor. */
   listScanMax: 20_000,
+  /** Characters of the jobs on one page, as JSON; the one that passes this is the last. */
+  listCharacters: 4 * 1024 * 1024,
   tokens: 10_000,
   joinTokenUses: 1000,
   joinTokenTtlMaxMs: 30 * 24 * 60 * 60 * 1000,

@@ -44,12 +44,22 @@ interface JobPage {
 async function readPage(store: StateStore, query: ListQuery): Promise<JobPage> {
   const jobs: Job[] = [];
   let looked = 0;
+  let characters = 0;
   for await (const job of store.jobs(query.cursor)) {
     looked += 1;
-    if (matches(job, query.filter)) jobs.push(job);
-    if (jobs.length >= query.limit || looked >= LIMITS.listScanMax) return { jobs, nextCursor: job.id };
+    if (matches(job, query.filter)) {
+      jobs.push(job);
+      characters += sizeOf(job);
+    }
+    const isFull = jobs.length >= query.limit || characters >= LIMITS.listCharacters;
+    if (isFull || looked >= LIMITS.listScanMax) return { jobs, nextCursor: job.id };
   }
   return { jobs, nextCursor: null };
+}
+
+/** Of the parts that can be large: a page is encoded in one go, and the event loop does not turn meanwhile. */
+function sizeOf({ spec, past }: Job): number {
+  return JSON.stringify(spec).length + JSON.stringify(past).length;
 }
 
 function matches(job: Job, filter: JobFilter): boolean {

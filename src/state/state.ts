@@ -65,7 +65,10 @@ export function loadRecord(state: ClusterState, record: StateRecord): void {
       state.cluster = record.value;
       break;
     case 'job':
-      if (!isFinal(record.value)) state.jobs.set(record.value.id, record.value);
+      if (isFinal(record.value)) break;
+      state.jobs.set(record.value.id, record.value);
+      // Those that hold a runner wait until all runners are here; they are few beside those that wait.
+      if (!isLive(record.value)) enterJob(state, record.value);
       break;
     case 'runner':
       state.runners.set(record.value.id, record.value);
@@ -81,6 +84,7 @@ export function loadRecord(state: ClusterState, record: StateRecord): void {
       break;
     case 'idempotency':
       state.idempotency.set(record.key, record.value);
+      state.due.set({ kind: 'idempotency', key: record.key, at: record.value.expiresAt });
       break;
     case 'proposer':
       state.proposers.set(record.key, record.value);
@@ -96,14 +100,13 @@ export function loadRecord(state: ClusterState, record: StateRecord): void {
   }
 }
 
-/** Derives everything that is not recorded. */
+/** Derives what could not be derived record by record, in little time: the event loop does not turn meanwhile. */
 export function finishLoading(state: ClusterState): void {
   sortByIndex(state.proposers);
   sortByIndex(state.revived);
   sortByIndex(state.removed);
   for (const record of state.runners.values()) allocate(state, record);
-  for (const job of state.jobs.values()) enterJob(state, job);
-  for (const [key, record] of state.idempotency) state.due.set({ kind: 'idempotency', key, at: record.expiresAt });
+  for (const job of state.jobs.values()) if (isLive(job)) enterJob(state, job);
   for (const token of state.tokens.values()) {
     if (token.expiresAt !== null)
       state.due.set({ kind: 'token', key: token.id, at: token.expiresAt + EXPIRED_TOKEN_KEPT_MS });
@@ -111,6 +114,10 @@ export function finishLoading(state: ClusterState): void {
   for (const token of state.joinTokens.values()) {
     state.due.set({ kind: 'joinToken', key: token.id, at: token.expiresAt + EXPIRED_TOKEN_KEPT_MS });
   }
+}
+
+function isLive(job: UnfinishedJob): job is LiveJob {
+  return job.state === 'assigned' || job.state === 'running';
 }
 
 /** Puts a runner's record in the place of the one before; what runs there stays. */
