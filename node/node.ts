@@ -3,9 +3,10 @@ import { multiaddr } from '@multiformats/multiaddr';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { Readiness } from '../src/api/views.ts';
+import type { NodeId } from '../src/ids.ts';
+import { answerDispatch } from './answer-dispatch.ts';
 import type { NodeConfig } from './config/config.ts';
 import type { Core } from './core.ts';
-import { decodeDispatchRequest, encodeDispatch } from './dispatch-messages.ts';
 import { machineLabels, machineResources } from './execution/machine.ts';
 import { RunnerHost } from './execution/runner-host.ts';
 import {
@@ -42,6 +43,8 @@ import { JobService } from './service/job-service.ts';
 import { JobStore } from './service/job-store.ts';
 import { JobWatch } from './service/job-watch.ts';
 import { LogService } from './service/log-service.ts';
+import { MemberInquiry } from './service/member-inquiry.ts';
+import { MEMBER_SERVICE_TIMES, MemberService } from './service/member-service.ts';
 import { JobMetrics } from './service/metrics.ts';
 import { createCore } from './service/node-core.ts';
 import { TokenService } from './service/token-service.ts';
@@ -195,17 +198,21 @@ async function createServices(
   const watch = new JobWatch();
   const jobs = new JobStore(replica);
   const reader = createLogReader(config.dataDir);
-  const capacity = new CapacityView({ network, self }, { dataDir: config.dataDir });
+  const isMember = (id: NodeId): boolean => replica.state.nodes.has(id);
+  const capacity = new CapacityView({ network, self, isMember }, { dataDir: config.dataDir });
   const membership = new Membership({ self, replica, network, logger }, base.introduced);
   const search = new MemberSearch({ replica, network, logger }, (members) => membership.believe(members));
-  const duties = new LeaderDuties(replica, logger, config.timing);
+  const duties = new LeaderDuties({ self, replica, logger }, config.timing);
   const metrics = new JobMetrics(registry, () => replica.state);
   const tokens = new TokenService(replica, (token, expiresAt) => formatJoinToken(founding, network, token, expiresAt));
+  const inquiry = new MemberInquiry({ self, replica, network, reportHere: () => duties.memberReport() });
   const core = createCore({
+    self,
     replica,
     jobs: new JobService({ replica, jobs, watch }),
     logs: new LogService({ self, replica, jobs, watch, network, reader }),
-    cluster: new ClusterService({ self, replica, network, capacity }),
+    cluster: new ClusterService({ self, replica, network, capacity, inquiry }),
+    members: new MemberService({ self, replica, inquiry }, MEMBER_SERVICE_TIMES),
     tokens,
     readiness,
   });
@@ -213,9 +220,13 @@ async function createServices(
     duties.changed(changes);
     watch.changed(changes);
     metrics.changed(changes);
+    capacity.changed(changes);
     if (changes.some((change) => change.kind === 'node')) membership.refresh();
   });
-  events.onConfiguration(() => membership.refresh());
+  events.onConfiguration(() => {
+    membership.refresh();
+    duties.configurationChanged();
+  });
   events.onRoleChanged((change) => {
     logger.info({ role: change.role, term: change.term, leader: change.leader }, 'the role of this node changed');
     void duties.roleChanged(change);
@@ -235,10 +246,7 @@ async function createServices(
 function answerPeers(base: Base, replica: Replica, services: Services): void {
   const { network } = base;
   const { membership, duties, reader, blobs } = services;
-  network.handle('dispatch', async (from, body) => {
-    const { incarnation } = decodeDispatchRequest(body);
-    return encodeDispatch(duties.leases.renew(from, incarnation));
-  });
+  network.handle('dispatch', (from, body) => answerDispatch({ replica, duties }, from, body));
   network.handleOpen((_from, body, signal) => answerOpen({ replica, reader, blobs }, body, signal));
   network.onJoin((from, body) => answerJoin({ replica, network, members: () => membership.members() }, from, body));
 }

@@ -31,7 +31,18 @@ describe('the commands', () => {
     expect(leaves.map(([path]) => path).sort()).toEqual(
       [
         ['dev', 'up', 'run', 'submit', 'batch', 'jobs', 'status', 'wait', 'logs', 'cancel', 'retry'],
-        ['runners', 'drain', 'undrain', 'cluster status', 'cluster add', 'cluster remove', 'cluster transfer'],
+        [
+          'runners',
+          'drain',
+          'undrain',
+          'cluster status',
+          'cluster add',
+          'cluster demote',
+          'cluster release',
+          'cluster remove',
+          'cluster set',
+          'cluster transfer',
+        ],
         ['token create', 'token list', 'token revoke', 'blob put', 'blob get', 'completion', 'version'],
       ]
         .flat()
