@@ -5,7 +5,7 @@ import type { NodeId } from '../../../src/ids.ts';
 import type { MemberWish } from '../../../src/state/records.ts';
 import { ClusterState } from '../../../src/state/state.ts';
 
-const ids = (letters: string): NodeId[] => [...letters] as NodeId[];
+const ids = (letters: string): NodeId[] => letters.split('') as NodeId[];
 const NOW = Date.UTC(2030, 0, 1);
 
 interface Some {

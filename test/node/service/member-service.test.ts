@@ -12,7 +12,7 @@ import { ClusterState } from '../../../src/state/state.ts';
 
 const ADMIN: Identity = { principal: { id: 'local', token: null, kind: 'local' }, scopes: ['admin'] };
 const TIMES = { changeMs: 30, transferMs: 30, pollMs: 1 };
-const ids = (letters: string): NodeId[] => [...letters] as NodeId[];
+const ids = (letters: string): NodeId[] => letters.split('') as NodeId[];
 
 interface Some {
   readonly voters: string;
