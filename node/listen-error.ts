@@ -11,6 +11,9 @@ export function listenError(what: string, address: string, cause: unknown): Erro
   if (text.includes('EADDRNOTAVAIL')) {
     return new Rejection('invalidRequest', `this machine has no ${what} address ${address}`);
   }
+  if (/ENOTFOUND|EAI_/.test(text)) {
+    return new Rejection('invalidRequest', `the name in the ${what} address ${address} is not known`);
+  }
   if (text.includes('EACCES')) {
     return new Rejection('forbidden', `this user may not listen on the ${what} address ${address}`);
   }

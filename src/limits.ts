@@ -14,6 +14,9 @@ export const LIMITS = {
   blobBytes: 16 * 1024 * 1024 * 1024,
   commandArguments: 4096,
   envVariables: 1024,
+  workdirBytes: 1024,
+  /** What file systems take for one name. */
+  workdirPartBytes: 255,
   labels: 64,
   constraints: 32,
   /** Kinds of custom resources that one job asks for. */

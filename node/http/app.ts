@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import fastify from 'fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -94,6 +95,7 @@ const CLOSED: Guard = {
 function createFastify(serving: Serving): FastifyInstance {
   const session = randomBytes(4).toString('hex');
   let count = 0;
+  const answers = new WeakMap<Socket, ServerResponse>();
   const app = fastify({
     logger: false,
     genReqId: () => `${session}-${(count += 1).toString(36)}`,
@@ -104,18 +106,21 @@ function createFastify(serving: Serving): FastifyInstance {
     // A body may come for as long as it comes: body.ts watches over those that stall.
     requestTimeout: 0,
     http: {
+      // Without one the guard refuses it, with a code.
+      requireHostHeader: false,
       headersTimeout: HEADERS_TIMEOUT_MS,
       maxHeaderSize: LIMITS.httpHeaderBytes,
       keepAlive: true,
       keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
     },
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
-    clientErrorHandler: refuseBrokenHttp,
+    clientErrorHandler: (error, socket) => refuseBrokenHttp(error, socket, answers.get(socket)),
     frameworkErrors(error, request, reply) {
       reply.hijack();
       serving.refuseUnknown(routerError(error), exchangeOf(request, reply));
     },
   });
+  app.server.on('request', (request, response) => answers.set(request.socket, response));
   app.server.maxConnections = LIMITS.httpConnections;
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
@@ -171,13 +176,19 @@ function matches(pattern: string, path: string): boolean {
 function routerError(error: unknown): Error {
   const status = error instanceof Error && 'statusCode' in error ? error.statusCode : null;
   if (status === 415) return new HttpError('unsupportedMediaType', 'the Content-Type is malformed');
+  if (status === 414) return new Rejection('notFound', 'there is no such path: a part of it is too long');
   if (status === 400) return new Rejection('invalidRequest', 'the path is malformed');
   return error instanceof Error ? error : new Error('the router failed', { cause: error });
 }
 
-/** What is not even HTTP gets an answer if it can still be written. */
-function refuseBrokenHttp(error: Error & { readonly code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+/** What is not even HTTP gets an answer if it can still be written, and not into the middle of another. */
+function refuseBrokenHttp(
+  error: Error & { readonly code?: string },
+  socket: Socket,
+  before: ServerResponse | undefined,
+): void {
+  const amid = before !== undefined && !before.writableFinished && (before.headersSent || before.req.complete);
+  if (error.code === 'ECONNRESET' || !socket.writable || amid) {
     socket.destroy();
     return;
   }

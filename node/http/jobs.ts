@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Identity } from '../../src/auth.ts';
 import type { JobView } from '../../src/api/views.ts';
 import { Rejection } from '../../src/errors.ts';
+import { isJobId } from '../../src/ids.ts';
 import type { JobId } from '../../src/ids.ts';
 import { checkJobSpec } from '../../src/jobs/edge.ts';
 import { JOB_STATES } from '../../src/jobs/job.ts';
@@ -16,7 +17,6 @@ import { consistency, durationMs, idParams, jobId, jobView, pageOf, readQuery } 
 
 const DEFAULT_WAIT_MS = 30_000;
 const DEFAULT_LIST_LIMIT = 100;
-const CURSOR_MAX_LENGTH = 1024;
 
 const jobAnswer = { 200: { description: 'The job.', schema: jobView } };
 
@@ -112,8 +112,7 @@ const listQuery = z.strictObject({
     .meta({ description: `At most ${LIMITS.listMax}.` }),
   cursor: z
     .string()
-    .max(CURSOR_MAX_LENGTH)
-    .regex(/^[\x21-\x7e]+$/, 'must be the `nextCursor` of the page before')
+    .refine(isJobId, 'must be the `nextCursor` of the page before')
     .optional()
     .meta({ description: '`nextCursor` of the page before.' }),
   consistency,

@@ -38,6 +38,9 @@ export const durationMs = z
   .transform(parseDuration)
   .meta({ description: 'A duration such as "90s", "10m" or "1h".' });
 
+/** Of something that ends: none is over when it is made. */
+export const lifetimeMs = durationMs.pipe(z.number().min(1, 'must be longer than 0'));
+
 export const consistency = z
   .enum(['linearizable', 'stale'])
   .default('linearizable')

@@ -28,7 +28,9 @@ const CLOSE_GRACE_MS = 2_000;
 
 /** @throws Rejection `forbidden` for an open address, `conflict` when the port is in use; Fault `stopping` otherwise */
 export async function createHttpServer(dependencies: HttpDependencies, options: HttpOptions): Promise<HttpServer> {
-  const loopback = await isLoopback(options.address.host);
+  const loopback = await isLoopback(options.address.host).catch((error: unknown) => {
+    throw listenError('HTTP', hostOf(options), error);
+  });
   if (options.auth === 'loopbackOpen' && !loopback) {
     throw new Rejection(
       'forbidden',

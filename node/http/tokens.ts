@@ -7,9 +7,10 @@ import { LIMITS } from '../../src/limits.ts';
 import type { Core } from '../core.ts';
 import { json, route } from './route.ts';
 import type { Route } from './route.ts';
-import { createdJoinToken, createdToken, durationMs, idParams, pageOf, scope, tokenView } from './schemas.ts';
+import { createdJoinToken, createdToken, idParams, lifetimeMs, pageOf, scope, tokenView } from './schemas.ts';
 
 const DEFAULT_JOIN_TTL_MS = 60 * 60 * 1000;
+const PRINTABLE = /^\P{Cc}*$/u;
 const maxBytes = { name: 'bodyBytes', value: LIMITS.bodyBytes };
 
 export function tokenRoutes(core: Core): readonly Route[] {
@@ -48,9 +49,9 @@ function createRoute(core: Core): Route {
     body: {
       kind: 'json',
       schema: z.strictObject({
-        name: z.string().min(1).max(LIMITS.nameLength),
+        name: z.string().min(1).max(LIMITS.nameLength).regex(PRINTABLE, 'must not contain control characters'),
         scopes: z.array(scope).min(1),
-        ttl: durationMs.optional().meta({ description: 'A duration; for ever when left out.' }),
+        ttl: lifetimeMs.optional().meta({ description: 'A duration; for ever when left out.' }),
       }),
       maxBytes,
       types: 'json',
@@ -74,7 +75,7 @@ function createJoinRoute(core: Core): Route {
       kind: 'json',
       schema: z.strictObject({
         uses: z.int().min(1).max(LIMITS.joinTokenUses).default(1),
-        ttl: durationMs
+        ttl: lifetimeMs
           .pipe(z.number().max(LIMITS.joinTokenTtlMaxMs, 'must be at most 30 days'))
           .default(DEFAULT_JOIN_TTL_MS)
           .meta({ description: 'A duration; 1h when left out.' }),

@@ -182,7 +182,9 @@ export class RaftDriver {
       }
       this.#listener.persisted();
     } catch (error) {
-      if (!this.#stopped) this.#listener.fatal(new Fault('diskFailed', 'the log cannot be written', { cause: error }));
+      const fault =
+        error instanceof Fault ? error : new Fault('diskFailed', 'the log cannot be written', { cause: error });
+      if (!this.#stopped) this.#listener.fatal(fault);
     }
   }
 }

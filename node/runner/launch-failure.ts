@@ -1,22 +1,24 @@
 import type { AttemptEnd } from '../../src/jobs/job.ts';
 
+/** A command may be as long as a whole spec; each end that tells it is an entry of the log. */
+const TOLD_CHARACTERS = 200;
 /** Exit codes that shells give. */
 const NOT_FOUND = 127;
 const NOT_EXECUTABLE = 126;
 
 export function commandNotFound(command: string): AttemptEnd {
-  return failed(NOT_FOUND, `command not found: ${command}`);
+  return failed(NOT_FOUND, `command not found: ${shortened(command)}`);
 }
 
 export function notExecutable(command: string): AttemptEnd {
-  return failed(NOT_EXECUTABLE, `not executable: ${command}`);
+  return failed(NOT_EXECUTABLE, `not executable: ${shortened(command)}`);
 }
 
 /** For a command that was found: what the system's error says about it, or about this machine. */
 export function launchFailed(code: string, command: string): AttemptEnd {
   switch (code) {
     case 'ENOENT':
-      return failed(NOT_FOUND, `the interpreter of ${command} was not found`);
+      return failed(NOT_FOUND, `the interpreter of ${shortened(command)} was not found`);
     case 'ENOTDIR':
     case 'ELOOP':
     case 'ENAMETOOLONG':
@@ -42,4 +44,8 @@ export function machineFailed(reason: string): AttemptEnd {
 
 export function failed(exitCode: number | null, reason: string): AttemptEnd {
   return { outcome: 'failed', exitCode, signal: null, reason, usage: null };
+}
+
+function shortened(command: string): string {
+  return command.length <= TOLD_CHARACTERS ? command : `${command.slice(0, TOLD_CHARACTERS).toWellFormed()}…`;
 }

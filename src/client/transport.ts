@@ -35,7 +35,8 @@ export interface ApiRequest {
   readonly unreachableMs?: number;
 }
 
-const DEFAULTS = { answerTimeoutMs: 15_000, busyMs: 15_000, unreachableMs: 2_000 } as const;
+/** A node takes up to 30 s to tell that it found no leader, and tells more than a client that gave up. */
+const DEFAULTS = { answerTimeoutMs: 40_000, busyMs: 15_000, unreachableMs: 2_000 } as const;
 const FIRST_PAUSE_MS = 50;
 const LAST_PAUSE_MS = 1_000;
 /** An error's body is read up to here. */

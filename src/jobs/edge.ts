@@ -16,6 +16,9 @@ export function checkJobSpec(input: unknown): JobSpec {
   if (issue === undefined) throw new Rejection('invalidRequest', 'the job spec is not valid');
   if (issue.code === 'unrecognized_keys') throw unknownField([...issue.path, issue.keys[0] ?? '']);
   const field = pathOf(issue.path);
+  if (issue.code === 'invalid_key') {
+    throw new Rejection('invalidRequest', `${field}: the key ${issue.issues[0]?.message ?? 'is not valid'}`, { field });
+  }
   if (field === '') throw new Rejection('invalidRequest', `the job spec: ${issue.message}`);
   throw new Rejection('invalidRequest', `${field}: ${issue.message}`, { field });
 }

@@ -27,7 +27,13 @@ function durationFrom(minMs: number) {
   return readBy(parseDuration, (ms) => (ms < minMs || ms > LIMITS.timeoutMaxMs ? message : null));
 }
 
-const text = z.string().refine((value) => !value.includes('\0'), 'must not contain NUL');
+/** What goes to the system as bytes: half a surrogate pair has none, and would become another character on the way. */
+const wellFormed = z.string().refine((value) => value.isWellFormed(), 'must not contain half a surrogate pair');
+const text = wellFormed.refine((value) => !value.includes('\0'), 'must not contain NUL');
+const utf8 = new TextEncoder();
+const isWorkdirShort = (path: string) =>
+  path.split('/').every((part) => utf8.encode(part).length <= LIMITS.workdirPartBytes) &&
+  utf8.encode(path).length <= LIMITS.workdirBytes;
 const name = text.min(1).max(LIMITS.nameLength);
 /** Names that become part of keys and labels. */
 const identifier = z
@@ -71,7 +77,7 @@ export const jobSpecSchema = z.strictObject({
   project: identifier.optional(),
   queue: identifier.optional(),
   labels: z
-    .record(identifier, z.string().max(LIMITS.nameLength))
+    .record(identifier, wellFormed.max(LIMITS.nameLength))
     .refine((labels) => Object.keys(labels).length <= LIMITS.labels, `at most ${LIMITS.labels} labels`)
     .optional(),
   env: z
@@ -81,8 +87,12 @@ export const jobSpecSchema = z.strictObject({
   /** Relative to the job's work folder; checked against leaving it by the runner too. */
   workdir: text
     .refine((path) => !path.startsWith('/') && !path.split('/').includes('..'), 'must be a relative path without ..')
+    .refine(
+      isWorkdirShort,
+      `must have at most ${LIMITS.workdirBytes} bytes, and ${LIMITS.workdirPartBytes} between slashes`,
+    )
     .optional(),
-  stdin: z.string().optional(),
+  stdin: wellFormed.optional(),
   resources: resourcesSchema.optional(),
   constraints: z.array(readBy(parseConstraint)).max(LIMITS.constraints).optional(),
   priority: z.int().min(0).max(LIMITS.priorityMax).optional(),

@@ -135,6 +135,8 @@ describe('tokens', () => {
     [{ name: 'n', scopes: [] }, 'scopes'],
     [{ name: 'n', scopes: ['root'] }, 'scopes[0]'],
     [{ name: '', scopes: ['admin'] }, 'name'],
+    [{ name: 'a\0b', scopes: ['admin'] }, 'name'],
+    [{ name: 'n', scopes: ['admin'], ttl: '0s' }, 'ttl'],
     [{ name: 'n', scopes: ['admin'], ttl: 'soon' }, 'ttl'],
     [{ name: 'n', scopes: ['admin'], forever: true }, 'forever'],
   ])('are refused as %j', async (json, field) => {
@@ -151,6 +153,7 @@ describe('tokens', () => {
       { uses: 3, ttlMs: 600_000 },
     ]);
     expect((await ask('POST', '/v1/tokens/join', { json: { ttl: '90d' } })).problem()).toMatchObject({ field: 'ttl' });
+    expect((await ask('POST', '/v1/tokens/join', { json: { ttl: '0s' } })).problem()).toMatchObject({ field: 'ttl' });
   });
 });
 

@@ -37,6 +37,13 @@ describe('paths outside the table', () => {
     expect(answer.problem().code).toBe('methodNotAllowed');
   });
 
+  it('answers 404 to a path with a part that no id is as long as', async () => {
+    const { ask, logged } = await serve();
+    const answer = await ask('GET', `/v1/jobs/${'a'.repeat(5000)}`);
+    expect(answer.problem()).toMatchObject({ status: 404, code: 'notFound' });
+    expect(logged()).not.toContain('request failed');
+  });
+
   it('answers 400 to a path that cannot be decoded', async () => {
     const { ask } = await serve();
     const answer = await ask('GET', '/v1/jobs/%ff');
@@ -58,6 +65,54 @@ describe('what is not HTTP', () => {
     const answer = await sendRaw(port, `GET / HTTP/1.1\r\nhost: a\r\nx: ${'a'.repeat(20_000)}\r\n\r\n`);
     expect(answer).toMatch(/^HTTP\/1.1 413 /);
     expect(answer).toContain('"name":"httpHeaderBytes"');
+  });
+
+  it('is answered with nothing in the middle of another answer', async () => {
+    const { port } = await serve();
+    const head = `POST /v1/jobs/batch HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\ntransfer-encoding: chunked\r\n\r\n`;
+    const line = '{"command":["true"]}\n';
+    const socket = connect(port, '127.0.0.1');
+    let answer = '';
+    socket.on('data', (chunk) => {
+      answer += String(chunk);
+      if (answer.includes('"id"')) socket.write('no chunk\r\n');
+    });
+    socket.on('error', () => undefined);
+    socket.write(`${head}${line.length.toString(16)}\r\n${line}\r\n`);
+    await once(socket, 'close');
+    expect(answer).toMatch(/^HTTP\/1.1 200 /);
+    expect(answer).toContain('"id"');
+    expect(answer).not.toContain('badHttp');
+  });
+
+  it('is answered with nothing while an answer to a whole request before it is under way', async () => {
+    const core = new FakeCore();
+    const release = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    const list = core.jobs.bind(core);
+    core.jobs = async (query, consistency) => {
+      asked.resolve();
+      await release.promise;
+      return await list(query, consistency);
+    };
+    const { port } = await serve(core);
+    const socket = connect(port, '127.0.0.1');
+    let answer = '';
+    socket.on('data', (chunk) => (answer += String(chunk)));
+    socket.on('error', () => undefined);
+    socket.write(`GET /v1/jobs HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\n\r\n`);
+    await asked.promise;
+    socket.write('nonsense\r\n\r\n');
+    await once(socket, 'close');
+    release.resolve();
+    expect(answer).toBe('');
+  });
+
+  it('tells the code of a request without a Host', async () => {
+    const { port } = await serve();
+    const answer = await sendRaw(port, 'GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n');
+    expect(answer).toMatch(/^HTTP\/1.1 403 /);
+    expect(answer).toContain('"code":"forbidden"');
   });
 
   it('gets no answer for the Host of nobody', async () => {
@@ -112,6 +167,14 @@ describe('starting', () => {
     await expect(serve(new FakeCore(), { address: { host: '127.0.0.1', port } })).rejects.toMatchObject({
       code: 'conflict',
       message: expect.stringContaining(`127.0.0.1:${port}`) as string,
+    });
+  });
+
+  it('tells that a name is not known', async () => {
+    const address = { host: 'no-such-name.invalid', port: 0 };
+    await expect(serve(new FakeCore(), { address })).rejects.toMatchObject({
+      code: 'invalidRequest',
+      message: expect.stringContaining('no-such-name.invalid') as string,
     });
   });
 

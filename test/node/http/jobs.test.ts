@@ -175,7 +175,8 @@ describe('reading jobs', () => {
   it('lists with every filter', async () => {
     const { ask, core } = await serve();
     core.addJob();
-    const query = 'state=queued&queue=q&project=p&name=n&label=a=1&label=b=x%3Dy&limit=5&cursor=c&consistency=stale';
+    const query =
+      'state=queued&queue=q&project=p&name=n&label=a=1&label=b=x%3Dy&limit=5&cursor=00000000-0000-7000-8000-0000000000ff&consistency=stale';
     const page = (await ask('GET', `/v1/jobs?${query}`)).json<Page<JobView>>();
     expect(page.items).toHaveLength(1);
     expect(page.nextCursor).toBe('next');
@@ -183,7 +184,7 @@ describe('reading jobs', () => {
       {
         filter: { state: 'queued', queue: 'q', project: 'p', name: 'n', labels: { a: '1', b: 'x=y' } },
         limit: 5,
-        cursor: 'c',
+        cursor: '00000000-0000-7000-8000-0000000000ff',
       },
       'stale',
     ]);
@@ -201,6 +202,7 @@ describe('reading jobs', () => {
     ['limit=1001', 'invalidRequest', 'limit'],
     ['limit=many', 'invalidRequest', 'limit'],
     ['cursor=%00', 'invalidRequest', 'cursor'],
+    ['cursor=abc', 'invalidRequest', 'cursor'],
     ['label=a', 'invalidRequest', 'label[0]'],
     ['consistency=strong', 'invalidRequest', 'consistency'],
     ['stat=queued', 'unknownField', 'stat'],

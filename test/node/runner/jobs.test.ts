@@ -51,6 +51,9 @@ describe.each(['posixSpawn', 'node'] as const)('jobs started by %s', (launcher) 
       reason: 'command not found: no-such-command',
     });
     expect(await end('/no/such/file')).toMatchObject({ outcome: 'failed', exitCode: 127 });
+    const long = await end(`/no/${'x'.repeat(100_000)}`);
+    expect(long.reason).toMatch(/^command not found: \/no\/x+…$/);
+    expect(long.reason?.length).toBeLessThan(300);
     expect(await end('./none')).toMatchObject({ outcome: 'failed', exitCode: 127 });
     expect(await end('')).toMatchObject({ outcome: 'failed', exitCode: 127 });
     expect(await end('/etc/passwd')).toMatchObject({

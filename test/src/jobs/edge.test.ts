@@ -51,6 +51,11 @@ describe('checkJobSpec', () => {
     [{ command: ['x'], retry: { max: 1, backoff: { max: '31d' } } }, 'retry.backoff.max'],
     [{ command: ['x'], constraints: ['os = linux'] }, 'constraints[0]'],
     [{ command: ['x'], workdir: '../up' }, 'workdir'],
+    [{ command: ['x'], workdir: 'a'.repeat(256) }, 'workdir'],
+    [{ command: ['x'], workdir: 'a/'.repeat(600) }, 'workdir'],
+    [{ command: ['x', 'half \ud800'] }, 'command[1]'],
+    [{ command: ['x'], stdin: '\udc00' }, 'stdin'],
+    [{ command: ['x'], env: { A: '\ud800' } }, 'env.A'],
     [{ command: ['x'], env: { '1A': 'x' } }, 'env.1A'],
     [{ command: ['x'], priority: 101 }, 'priority'],
     [{ command: ['x'], notBefore: 'tomorrow' }, 'notBefore'],
@@ -77,6 +82,15 @@ describe('checkJobSpec', () => {
       expect(() => checkJobSpec(JSON.parse(text))).toThrow(expect.objectContaining({ code: 'unknownField' }));
     },
   );
+
+  it('takes text that is Unicode as a whole', () => {
+    const spec = { command: ['echo', '💡 é'], workdir: `${'é'.repeat(127)}/${'a'.repeat(255)}` };
+    expect(checkJobSpec(spec)).toEqual(spec);
+  });
+
+  it('tells what the name of a variable may be', () => {
+    expect(() => checkJobSpec({ command: ['x'], env: { 'A=B': 'x' } })).toThrow(/the name of a variable/);
+  });
 
   it('tells what is wrong with a constraint', () => {
     expect(() => checkJobSpec({ command: ['x'], constraints: ['os == linux', 'os !'] })).toThrow(/column 4/);
