@@ -23,6 +23,8 @@ export class Chaos {
   readonly cluster: Cluster;
   readonly #random: () => number;
   readonly #steps: number;
+  readonly #clocks: 'free' | 'even';
+  readonly #still = new Set<NodeId>();
   /** Proposals by text that a client was told are committed. */
   readonly acknowledged = new Set<string>();
   readonly #proposed = new Map<number, { readonly text: string; readonly at: Member; readonly session: string }>();
@@ -30,6 +32,7 @@ export class Chaos {
   constructor({ seed, steps, raft }: ChaosOptions) {
     this.#random = seeded(seed);
     this.#steps = steps;
+    this.#clocks = raft?.reads === 'lease' ? 'even' : 'free';
     this.cluster = new Cluster({
       members: FIRST,
       random: seeded(seed + 1),
@@ -53,20 +56,40 @@ export class Chaos {
     if (roll < 0.003) this.#splitOrHeal();
     else if (member.state === 'down') this.#maybe(0.05, () => this.cluster.restart(member.id));
     else if (roll < 0.005) this.cluster.crash(member.id, Math.floor(this.#random() * (member.writes.length + 1)));
-    else if (roll < 0.25) this.cluster.tick(member.id);
+    else if (roll < 0.25) this.#tick(member);
     else if (roll < 0.26) this.#disturb(member);
     else if (roll < 0.3) this.#propose(member);
-    else if (roll < 0.31) this.cluster.read(member.id);
-    else if (roll < 0.315) this.cluster.change(member.id, this.#anyChange());
-    else if (roll < 0.32) this.#compact(member);
+    else if (roll < 0.32) this.cluster.read(member.id);
+    else if (roll < 0.325) this.cluster.change(member.id, this.#anyChange());
+    else if (roll < 0.33) this.#compact(member);
     else if (roll < 0.45) this.cluster.finishWrite(member.id);
     else if (roll < 0.55) this.cluster.apply(member.id);
     else this.#moveMessage();
   }
 
+  /** Leases need clocks of the same speed, but for those that stand still and notice it. */
+  #tick(member: Member): void {
+    if (this.#clocks === 'free') {
+      this.cluster.tick(member.id);
+      return;
+    }
+    // One of five, so that as much time passes as when each member ticks alone.
+    if (this.#random() < 0.8) return;
+    for (const [id, { state }] of this.cluster.members) {
+      if (state === 'down') continue;
+      if (this.#still.has(id)) {
+        if (this.#random() < 0.85) continue;
+        this.#still.delete(id);
+        this.cluster.step(id, { kind: 'stalled' });
+      }
+      this.cluster.tick(id);
+    }
+  }
+
   #disturb(member: Member): void {
     const roll = this.#random();
-    if (roll < 0.2) this.cluster.step(member.id, { kind: 'stalled' });
+    if (roll < 0.2 && this.#clocks === 'even') this.#still.add(member.id);
+    else if (roll < 0.2) this.cluster.step(member.id, { kind: 'stalled' });
     else if (roll < 0.4) this.cluster.step(member.id, { kind: 'diskStalled' });
     else if (roll < 0.7) this.cluster.step(member.id, { kind: 'transfer', to: this.#anyNode() });
     else this.cluster.step(member.id, { kind: 'unreachable', peer: this.#anyNode() });
@@ -142,6 +165,7 @@ export class Chaos {
   /** The faults stop: the cluster has to heal, take a write and hold every acknowledged one. */
   #calmDown(): void {
     this.cluster.heal();
+    this.#still.clear();
     for (const member of this.cluster.members.values()) {
       if (member.state === 'down') this.cluster.restart(member.id);
       member.disk = 'prompt';

@@ -111,6 +111,7 @@ export class Cluster {
 
   read(name: string): number {
     const id = this.nextRequest();
+    this.invariants.readAsked(this.member(name), id);
     this.step(name, { kind: 'read', id });
     return id;
   }

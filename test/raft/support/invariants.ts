@@ -1,8 +1,8 @@
 import type { Effects } from '../../../raft/effects.ts';
-import type { Entry, Index, NodeId, Term } from '../../../raft/types.ts';
+import type { Entry, Index, NodeId, RequestId, Term } from '../../../raft/types.ts';
 import type { Member } from './member.ts';
 
-/** The properties of the paper's figure 3, checked over all members at every step. */
+/** The properties of the paper's figure 3 and the freshness of reads, checked over all members at every step. */
 export class Invariants {
   /** Election safety (§5.2): one leader a term. */
   readonly #leaders = new Map<Term, NodeId>();
@@ -10,6 +10,9 @@ export class Invariants {
   readonly #committed = new Map<Index, Entry>();
   /** Log matching (§5.3): an index and a term name one entry, and all before it are the same. */
   readonly #known = new Map<string, { readonly entry: Entry; readonly prevTerm: Term }>();
+  /** What was committed anywhere when a read was asked for: no answer may stand before it (dissertation §6.4). */
+  readonly #asked = new Map<string, Index>();
+  #committedAnywhere: Index = 0;
   readonly #last = new Map<NodeId, { readonly term: Term; readonly commitIndex: Index; readonly applied: Index }>();
 
   /** Volatile state may go back when a node starts again. */
@@ -17,8 +20,13 @@ export class Invariants {
     this.#last.delete(member.id);
   }
 
+  readAsked(member: Member, id: RequestId): void {
+    this.#asked.set(`${member.session} ${id}`, this.#committedAnywhere);
+  }
+
   check(member: Member, effects: Effects): void {
     this.#checkOrder(member);
+    for (const { id, index } of effects.reads) this.#checkRead(member, id, index);
     for (const request of effects.persist) this.#checkLog(member, request.entries);
     for (const entry of effects.committed) this.#checkCommitted(member, entry);
     if (effects.roleChange?.role === 'leader') this.#checkElection(member);
@@ -42,6 +50,12 @@ export class Invariants {
     ensure(applied <= commitIndex && commitIndex <= lastIndex, `${id}: applied ≤ commit ≤ last is broken`);
     ensure(firstIndex - 1 <= commitIndex, `${id}: compacted beyond the commit`);
     this.#last.set(id, { term, commitIndex, applied });
+    this.#committedAnywhere = Math.max(this.#committedAnywhere, commitIndex);
+  }
+
+  #checkRead(member: Member, id: RequestId, index: Index): void {
+    const least = this.#asked.get(`${member.session} ${id}`) ?? 0;
+    ensure(index >= least, `${member.id}: read ${id} at ${index}, but ${least} was committed when it was asked for`);
   }
 
   #checkLog({ id, memory }: Member, written: readonly Entry[]): void {
