@@ -15,6 +15,8 @@ export const LOCAL: Principal = { id: 'local', token: null, kind: 'local' };
 
 /** Nothing was proposed, for certain. */
 const NOT_TAKEN: ReadonlySet<string> = new Set(['overloaded', 'tooLarge']);
+/** Begins the names, among us, of submissions without a key; the rest is the job's id. */
+export const KEYLESS = 'job:';
 const PROJECTS = ['red', 'green'] as const;
 
 /** Submits, cancels and reads at any node, one operation after another; repeats what it has no answer to. */
@@ -51,32 +53,40 @@ export class Client {
   /** Again under the same key until it has an answer, or loses patience with it. */
   async #submit(): Promise<void> {
     this.#submissions += 1;
+    if (this.#chance.happens(0.25)) {
+      await this.#submitOnce();
+      return;
+    }
     const shared = this.#chance.happens(0.1);
     const key = shared ? `shared-${Math.floor(this.#submissions / 3)}` : `${this.#number}-${this.#submissions}`;
     for (let tries = 0; tries < 4; tries += 1) {
-      const job = this.#simulation.newJobId();
-      this.#simulation.submissions.push({ key, job });
-      const spec = {
-        command: ['work', 'x'.repeat(this.#chance.below(120))],
-        project: this.#chance.pick(PROJECTS),
-        priority: this.#chance.pick([10, 50, 90]),
-        resources: { cpu: 1 },
-      };
-      const answer = await this.#ask({ kind: 'submit', key, job }, async (replica) => {
-        const command = {
-          kind: 'submit',
-          id: job,
-          spec,
-          placement: null,
-          idempotency: { key, bodyHash: key },
-        } as const;
-        return answerOf(await replica.propose(LOCAL, [command]), (result) => ({
-          kind: 'submitted',
-          job: result.job as JobId,
-        }));
-      });
+      const answer = await this.#trySubmit(this.#simulation.newJobId(), key);
       if (answer !== null || this.#chance.happens(0.2)) return;
     }
+  }
+
+  /** Without an idempotency key: only its proposer may repeat it. */
+  async #submitOnce(): Promise<void> {
+    const job = this.#simulation.newJobId();
+    await this.#trySubmit(job, KEYLESS + job);
+  }
+
+  #trySubmit(job: JobId, key: string): Promise<Answer | null> {
+    this.#simulation.submissions.push({ key, job });
+    const spec = {
+      command: ['work', 'x'.repeat(this.#chance.below(120))],
+      project: this.#chance.pick(PROJECTS),
+      priority: this.#chance.pick([10, 50, 90]),
+      resources: { cpu: 1 },
+    };
+    const idempotency = key.startsWith(KEYLESS) ? null : { key, bodyHash: key };
+    return this.#ask({ kind: 'submit', key, job }, async (replica) => {
+      const command = { kind: 'submit', id: job, spec, placement: null, idempotency } as const;
+      return answerOf(await replica.propose(LOCAL, [command]), (result) => ({
+        kind: 'submitted',
+        job: result.job as JobId,
+      }));
+    });
   }
 
   #cancel(key: string, job: JobId): Promise<Answer | null> {
@@ -124,18 +134,20 @@ export class Client {
 
   #checkSubmitted(key: string, job: JobId): void {
     const { reference } = this.#simulation.invariants;
-    const known = reference.state.idempotency.get(idempotencyKey(LOCAL.id, key));
-    ensure(known?.job === job, 'acknowledged is committed', () => `${key} was answered with ${job}, not committed so`);
+    const known = reference.jobOf(key);
+    ensure(known === job, 'acknowledged is committed', () => `${key} was answered with ${job}, not committed so`);
     this.#simulation.acknowledged.set(key, job);
   }
 }
 
 async function found(replica: Replica, key: string): Promise<Answer> {
-  const job = replica.state.idempotency.get(idempotencyKey(LOCAL.id, key))?.job ?? null;
+  const keyed = replica.state.idempotency.get(idempotencyKey(LOCAL.id, key))?.job ?? null;
+  const job = key.startsWith(KEYLESS) ? (key.slice(KEYLESS.length) as JobId) : keyed;
   if (job === null) return { kind: 'found', job, state: null };
   const record = replica.state.jobs.get(job) ?? (await replica.applier.read((store) => store.get('job', job)));
-  const state = record === null ? 'absent' : isFinal(record) ? record.state : 'live';
-  return { kind: 'found', job, state };
+  if (record === null)
+    return keyed === null ? { kind: 'found', job: null, state: null } : { kind: 'found', job, state: 'absent' };
+  return { kind: 'found', job, state: isFinal(record) ? record.state : 'live' };
 }
 
 function answerOf(

@@ -2,9 +2,9 @@ import { isDeepStrictEqual } from 'node:util';
 import { picture } from '../src/builders.ts';
 import { FINAL_JOB_LETTER, TABLE_LETTERS } from '../../node/storage/state-keys.ts';
 import { checkInvariants } from '../../src/state/invariants.ts';
-import { idempotencyKey } from '../../src/state/repeats.ts';
 import { call } from './caller.ts';
 import { LOCAL } from './client.ts';
+import { checkHistory } from './job-model.ts';
 import type { Machine } from './machine.ts';
 import { newestConfiguration } from './operator.ts';
 import type { Simulation } from './simulation.ts';
@@ -19,6 +19,7 @@ export async function checkHealed(simulation: Simulation): Promise<void> {
   );
   for (const machine of simulation.machines) if (isMember(simulation, machine)) compare(simulation, machine);
   checkAcknowledged(simulation);
+  checkHistory(simulation.history);
 }
 
 function leaderOf({ machines }: Simulation): Machine | null {
@@ -69,7 +70,7 @@ function compare({ invariants }: Simulation, { id, replica, disk }: Machine): vo
 
 function checkAcknowledged({ acknowledged, invariants, machines }: Simulation): void {
   for (const [key, job] of acknowledged) {
-    const known = invariants.reference.state.idempotency.get(idempotencyKey(LOCAL.id, key))?.job;
+    const known = invariants.reference.jobOf(key);
     ensure(known === job, 'acknowledged is never lost', () => `${key} was ${job} and is ${known}`);
     for (const { id, replica, disk } of machines) {
       if (replica === null || disk.state.applied < invariants.reference.last) continue;

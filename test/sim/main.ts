@@ -1,13 +1,15 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
+import { findMistakes } from './find-mistakes.ts';
 import { search, type SearchOptions } from './search.ts';
 import { simulate } from './simulation.ts';
 import { Totals, type TotalsData } from './totals.ts';
 
 const USAGE = `scripts/sim --seed S [--trace]      runs one seed again, exactly
 scripts/sim --minutes N [--fixed F] searches new seeds, after the seeds 1 to F
-            [--from S] [--workers 2]`;
+            [--from S] [--workers 2] [--first]
+scripts/sim --mutants [--only TEXT] shows that known mistakes are found`;
 
 const { values } = parseArgs({
   options: {
@@ -16,6 +18,10 @@ const { values } = parseArgs({
     minutes: { type: 'string' },
     fixed: { type: 'string', default: '0' },
     from: { type: 'string' },
+    /** Ends with the first seed that breaks a promise. */
+    first: { type: 'boolean', default: false },
+    mutants: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
     workers: { type: 'string', default: '1' },
     /** Which of the workers this process is; only they have it. */
     worker: { type: 'string' },
@@ -64,11 +70,12 @@ async function searchFor(minutes: number): Promise<void> {
   const workers = Number(values.workers);
   const worker = Number(values.worker ?? 0);
   const all = Array.from({ length: Number(values.fixed) }, (_, i) => i + 1);
-  const options = {
+  const options: SearchOptions = {
     fixed: all.filter((seed) => seed % workers === worker),
     first: from + worker,
     step: workers,
     ms: minutes * 60_000,
+    until: values.first ? 'violation' : 'timeIsOver',
   };
   if (values.worker !== undefined) {
     process.send?.(await searchAlone(options));
@@ -88,7 +95,9 @@ async function searchFor(minutes: number): Promise<void> {
 }
 
 if (values.seed !== undefined) await replay(Number(values.seed));
-else if (values.minutes !== undefined) await searchFor(Number(values.minutes));
+else if (values.mutants) {
+  if ((await findMistakes(values.only, Number(values.minutes ?? 2))) > 0) process.exitCode = 1;
+} else if (values.minutes !== undefined) await searchFor(Number(values.minutes));
 else {
   console.error(USAGE);
   process.exitCode = 2;

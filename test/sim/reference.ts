@@ -1,7 +1,9 @@
 import type { Entry, Index, Term } from '../../raft/types.ts';
-import { apply } from '../../src/state/apply.ts';
+import { apply, type AppliedEntry } from '../../src/state/apply.ts';
 import { decodeEntry } from '../../src/state/codec.ts';
 import { checkInvariants } from '../../src/state/invariants.ts';
+import type { StateRecord } from '../../src/state/records.ts';
+import type { JobId } from '../../src/ids.ts';
 import { ClusterState } from '../../src/state/state.ts';
 import { StateImage } from './state-image.ts';
 import { ensure, Violation } from './violation.ts';
@@ -23,6 +25,8 @@ const CHECK_ENTRIES = 16;
 export class Reference {
   readonly state = new ClusterState();
   readonly image = new StateImage();
+  /** Every job that ever was, with the keys that they were taken under. */
+  readonly #jobs = new Map<string, JobId>();
   /** From index 1 on. */
   readonly #committed: Committed[] = [];
 
@@ -37,6 +41,11 @@ export class Reference {
 
   committedIn(index: Index): Term {
     return this.#committed[index - 1]?.committedIn ?? 0;
+  }
+
+  /** The job of an idempotency key, or of a submission without one under `job:` and its id. */
+  jobOf(key: string): JobId | null {
+    return this.#jobs.get(key) ?? null;
   }
 
   /** Takes an entry that somebody in this term took for committed. */
@@ -65,14 +74,31 @@ export class Reference {
   }
 
   #apply(entry: Entry): void {
-    let changes: Parameters<StateImage['write']>[0] = [];
+    let changes: readonly StateRecord[] = [];
     try {
-      if (entry.kind === 'data') changes = apply(this.state, decodeEntry(entry.data), entry.index).changes;
+      if (entry.kind === 'data') {
+        const applied = apply(this.state, decodeEntry(entry.data), entry.index);
+        changes = applied.changes;
+        this.#note(applied);
+      }
       if (entry.index % CHECK_ENTRIES === 0) checkInvariants(this.state);
     } catch (error) {
+      if (error instanceof Violation) throw error;
       throw new Violation('the domain', `entry ${entry.index}: ${String(error)}`, { cause: error });
     }
     this.image.write(changes, entry.index);
     this.image.flush();
+  }
+
+  #note({ changes, events }: AppliedEntry): void {
+    for (const event of events) {
+      if (event.kind !== 'job' || event.before !== null) continue;
+      const key = `job:${event.job.id}`;
+      ensure(!this.#jobs.has(key), 'a proposal has one effect', () => `${event.job.id} was submitted again`);
+      this.#jobs.set(key, event.job.id);
+    }
+    for (const { table, key, value } of changes) {
+      if (table === 'idempotency' && value !== null) this.#jobs.set(key.slice(key.indexOf('\0') + 1), value.job);
+    }
   }
 }

@@ -8,11 +8,12 @@ export interface SearchOptions {
   readonly first: number;
   readonly step: number;
   readonly ms: number;
+  readonly until: 'violation' | 'timeIsOver';
   readonly found?: (seed: number, violation: string) => void;
 }
 
 /** Runs one seed after another. */
-export async function search({ fixed, first, step, ms, found }: SearchOptions): Promise<Totals> {
+export async function search({ fixed, first, step, ms, until, found }: SearchOptions): Promise<Totals> {
   const totals = new Totals();
   const end = performance.now() + ms;
   const run = async (seed: number): Promise<void> => {
@@ -20,7 +21,8 @@ export async function search({ fixed, first, step, ms, found }: SearchOptions): 
     totals.add(report);
     if (report.violation !== null) found?.(seed, report.violation.message);
   };
-  for (const seed of fixed) await run(seed);
-  for (let seed = first; performance.now() < end; seed += step) await run(seed);
+  const goesOn = (): boolean => until === 'timeIsOver' || totals.findings.length === 0;
+  for (const seed of fixed) if (goesOn()) await run(seed);
+  for (let seed = first; goesOn() && performance.now() < end; seed += step) await run(seed);
   return totals;
 }

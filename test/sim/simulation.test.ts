@@ -28,7 +28,7 @@ describe('a simulated cluster', () => {
   });
 
   it('serves clients and meets faults', async () => {
-    const { data } = await search({ fixed: SEEDS, first: 0, step: 1, ms: 0 });
+    const { data } = await search({ fixed: SEEDS, first: 0, step: 1, ms: 0, until: 'timeIsOver' });
     expect(data.acknowledged).toBeGreaterThan(500);
     expect(data.entries).toBeGreaterThan(500);
     expect(data.virtualMs).toBeGreaterThan(100_000);
