@@ -5,7 +5,7 @@ import type { Reader } from './read-index.ts';
 import type { Index, Message, NodeId, RequestId } from './types.ts';
 
 /** A lease ends this part of an election timeout early: clocks of different nodes run at different speeds. */
-const LEASE_MARGIN = 0.2;
+export const LEASE_MARGIN = 0.2;
 
 /** A caller of this node wants to read (dissertation §6.4). */
 export function read(core: Core, id: RequestId): void {

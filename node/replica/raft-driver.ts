@@ -10,6 +10,7 @@ import { decodeMessage, encodeMessage } from '../p2p/raft-codec.ts';
 import type { PeerNetwork } from '../p2p/network.ts';
 import type { LogStore } from '../storage/ports.ts';
 import type { Runtime, Timer } from './runtime.ts';
+import { TickWatch } from './tick-watch.ts';
 
 /** What the core's effects mean to the rest of the replica. Called in the order in which they happened. */
 export interface RaftListener {
@@ -47,6 +48,8 @@ export class RaftDriver {
   #ticker: Timer | null = null;
   #lastTickAt: number;
   #tickQueued = false;
+  /** Null: nothing depends on a lease. */
+  readonly #watch: TickWatch | null;
   #persisting: { readonly since: number; reported: boolean }[] = [];
   #requests = 0;
   #restoring: Index | null = null;
@@ -61,6 +64,8 @@ export class RaftDriver {
     this.#timing = options.timing;
     this.#listener = listener;
     this.#lastTickAt = dependencies.runtime.now();
+    const { electionTicks, reads } = options.raft;
+    this.#watch = reads === 'lease' ? new TickWatch({ tickMs: options.timing.tickMs, electionTicks }) : null;
     this.#raft = new Raft(
       { id: dependencies.self, session: dependencies.session, random: () => dependencies.runtime.random() },
       options.raft,
@@ -102,6 +107,9 @@ export class RaftDriver {
   step(input: Input): void {
     if (this.#stopped) return;
     try {
+      if (asksToRead(input) && this.#watch?.hasLostTime(this.#dependencies.runtime.now()) === true) {
+        this.#carryOut(this.#raft.step({ kind: 'stalled' }));
+      }
       this.#carryOut(this.#raft.step(input));
     } catch (error) {
       this.#listener.fatal(error);
@@ -121,6 +129,7 @@ export class RaftDriver {
       this.#watchDisk(now);
       if (late > this.#timing.electionMs) this.step({ kind: 'stalled' });
       this.step({ kind: 'tick' });
+      this.#watch?.ticked(now);
     });
   }
 
@@ -187,4 +196,8 @@ export class RaftDriver {
       if (!this.#stopped) this.#listener.fatal(fault);
     }
   }
+}
+
+function asksToRead(input: Input): boolean {
+  return input.kind === 'read' || (input.kind === 'message' && input.message.kind === 'readIndex');
 }

@@ -19,5 +19,6 @@ export const FAULTS = [
   'clockJump',
   'transfer',
   'membership',
+  'replaceVoters',
 ] as const;
 export type FaultName = (typeof FAULTS)[number];

@@ -7,10 +7,11 @@ import type { NodeId } from '../../src/ids.ts';
 import type { Chance } from './chance.ts';
 import type { EventLoop } from './event-loop.ts';
 import type { Invariants } from './invariants.ts';
-import type { LogImage } from './log-image.ts';
+import { LogImage } from './log-image.ts';
 import { type MachineClock, NodeProcess } from './node-process.ts';
 import type { Profile } from './profile.ts';
 import { SimDisk } from './sim-disk.ts';
+import { StateImage } from './state-image.ts';
 import { SimLogStore } from './sim-log-store.ts';
 import type { NetworkEnd, SimNetwork } from './sim-network.ts';
 import { SimSnapshotInbox, SimStateStore } from './sim-state-store.ts';
@@ -39,6 +40,9 @@ export interface Running {
 /** A process that dies of an error first runs on for a moment. */
 const DYING_MS = 20;
 const OPENING_MS = [2, 60] as const;
+/** One of several disks is so much slower than the others, but not so slow that it could never lead. */
+const SLOW_DISK = 8;
+const SLOW_PART_OF_ELECTION = 0.4;
 
 /** A computer with a disk, clocks and, while it is up, a node. */
 export class Machine {
@@ -59,7 +63,10 @@ export class Machine {
     this.#world = world;
     this.#chance = chance.fork();
     this.#initial = initial;
-    this.disk = new SimDisk(this.#chance.fork(), profile.disk);
+    const isSlow = this.#chance.happens(0.2);
+    const [least, most] = profile.disk.syncMs;
+    const slow = Math.min(most * SLOW_DISK, SLOW_PART_OF_ELECTION * profile.timing.electionMs);
+    this.disk = new SimDisk(this.#chance.fork(), { ...profile.disk, syncMs: [least, isSlow ? slow : most] });
     this.clock = {
       rate: 1 + this.#chance.between(-profile.drift, profile.drift),
       ahead: Math.floor(this.#chance.between(-500, 500)),
@@ -106,6 +113,14 @@ export class Machine {
   retire(): void {
     this.losePower();
     this.state = 'gone';
+  }
+
+  /** Somebody puts an empty disk in and starts the node under its old id, which is wrong. */
+  wipe(): void {
+    this.losePower();
+    this.disk.log = new LogImage();
+    this.disk.state = new StateImage();
+    this.disk.offer = null;
   }
 
   pauseFor(ms: number): void {

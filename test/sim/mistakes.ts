@@ -14,10 +14,22 @@ function mistake(name: string, file: string, find: string, replace: string): Mis
 export const MISTAKES: readonly Mistake[] = [
   mistake('vote sent before it is durable', 'raft/voting.ts', 'core.sendWhenDurable({', 'core.send({'),
   mistake(
-    'own vote counted before it is durable',
+    'vote asked for before the own one is durable',
     'raft/candidate.ts',
-    "if (core.state.role !== 'candidate' || !core.durability.promiseIsDurable) return;",
-    "if (core.state.role !== 'candidate') return;",
+    'else core.sendWhenDurable({ ...request, ...envelope });',
+    'else core.send({ ...request, ...envelope });',
+  ),
+  mistake(
+    'an election won by the new half of a joint configuration',
+    'raft/quorum.ts',
+    'if (configuration.outgoing.length > 0) results.push(countHalf(configuration.outgoing, votes));',
+    '',
+  ),
+  mistake(
+    'a commit by the new half of a joint configuration',
+    'raft/quorum.ts',
+    'return Math.min(reached, reachedByMajority(configuration.outgoing, valueOf));',
+    'return reached;',
   ),
   mistake(
     'vote left out of the hard state',
@@ -52,9 +64,9 @@ export const MISTAKES: readonly Mistake[] = [
   ),
   mistake(
     'acknowledgements of a former session counted',
-    'raft/progress.ts',
-    "if (this.#session === session) return 'known';",
-    "if (this.#session === session || this.#session !== null) return 'known';",
+    'raft/replication.ts',
+    "if (progress.meetSession(response.session, ANY_TICK, core.tick) === 'doubtful') return;",
+    'progress.meetSession(response.session, ANY_TICK, core.tick);',
   ),
   mistake(
     'persisted counted for entries that were written anew since (ABA)',
@@ -91,6 +103,18 @@ export const MISTAKES: readonly Mistake[] = [
     'raft/reading.ts',
     "if (commitIndex !== null && core.options.reads === 'lease' && holdsLease(core, lead)) {",
     'if (commitIndex !== null) {',
+  ),
+  mistake(
+    'a lease kept after a stall',
+    'raft/reading.ts',
+    'return start >= core.stalledTick && core.tick - start',
+    'return core.tick - start',
+  ),
+  mistake(
+    'a stall noticed only at the next tick',
+    'node/replica/raft-driver.ts',
+    'this.#watch?.hasLostTime(this.#dependencies.runtime.now()) === true',
+    'input.kind === "tick"',
   ),
   mistake(
     'a read before a commit in the term',

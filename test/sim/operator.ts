@@ -23,11 +23,16 @@ export class Operator {
     this.#chance = chance;
   }
 
-  /** Of the leader with the newest term. */
+  /** The one with the newest term. */
+  get leader(): Machine | null {
+    const termOf = ({ replica }: Machine): number => replica?.consensus.term ?? 0;
+    const leaders = this.#simulation.machines.filter(({ replica }) => replica?.isLeader === true);
+    return leaders.toSorted((left, right) => termOf(right) - termOf(left))[0] ?? null;
+  }
+
+  /** Of the leader. */
   get configuration(): Configuration | null {
-    const leaders = this.#simulation.machines.flatMap(({ replica }) => (replica?.isLeader === true ? [replica] : []));
-    const newest = leaders.toSorted((left, right) => right.consensus.term - left.consensus.term)[0];
-    return newest?.consensus.configuration ?? null;
+    return this.leader?.replica?.consensus.configuration ?? null;
   }
 
   /** Until there are so many voters and everyone knows it. */
@@ -59,6 +64,24 @@ export class Operator {
     const machine = this.#chance.pick(this.#usable());
     const role = this.#nextRole(configuration, machine);
     if (role !== null) await this.#change(machine.id, role);
+  }
+
+  /** All voters at once, by way of a joint configuration, if the asked one leads. */
+  async replaceVoters(): Promise<void> {
+    const configuration = this.configuration;
+    const leader = this.leader;
+    if (configuration === null || leader === null) return;
+    if (configuration.voters.some((voter) => this.lost.has(voter))) return;
+    const members = this.#chance.shuffled(this.#usable().map(({ id }) => id));
+    const voters = members.slice(0, Math.max(3, configuration.voters.length));
+    const learners = members.slice(voters.length).filter(() => this.#chance.happens(0.5));
+    this.#underWay += 1;
+    const outcome = await call(this.#simulation, leader, (replica) =>
+      replica.change({ kind: 'replace', voters, learners }),
+    );
+    this.#underWay -= 1;
+    if (outcome.kind === 'answered') this.#simulation.tally.add('joint changes taken');
+    this.#simulation.trace.note(`operator at ${leader.id}: voters become ${voters.join(' ')}: ${outcome.kind}`);
   }
 
   async transferSomewhere(): Promise<void> {
@@ -128,6 +151,11 @@ export function newestConfiguration(log: LogImage): Configuration {
   const entry = log.entries.findLast(({ kind }) => kind === 'configuration');
   if (entry?.kind === 'configuration') return entry.configuration;
   return log.snapshot?.configuration ?? { voters: [], outgoing: [], learners: [], learnersNext: [] };
+}
+
+/** A voter of a configuration that is not joint. */
+export function isWholeVoter({ voters, outgoing }: Configuration, id: NodeId): boolean {
+  return outgoing.length === 0 && voters.includes(id);
 }
 
 function roleIn({ voters, outgoing, learners, learnersNext }: Configuration, id: NodeId): MemberRole {

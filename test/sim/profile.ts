@@ -78,7 +78,7 @@ export function profileOf(chance: Chance): Profile {
       proposalDeadlineMs: chance.pick([2_000, 6_000]),
       readDeadlineMs: chance.pick([1_000, 4_000]),
       forwardTimeoutMs: chance.pick([300, 2_000]),
-      snapshotTimeoutMs: 8_000,
+      snapshotTimeoutMs: 15_000,
     },
   };
 }
@@ -105,7 +105,7 @@ function raftOf(chance: Chance, electionTicks: number): RaftOptions {
     maxInflightAppends: chance.pick([1, 3, 16]),
     maxInflightBytes: chance.pick([4_000, 1_000_000]),
     maxApplyBytes: chance.pick([600, 4_000, 1_000_000]),
-    reads: 'readIndex',
+    reads: chance.pick(['readIndex', 'readIndex', 'lease']),
   };
 }
 

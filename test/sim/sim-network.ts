@@ -38,7 +38,7 @@ export const NO_FAULTS: NetworkFaults = {
 /** A stream between two members breaks so long after one of them is gone. */
 const BREAK_MS = [20, 300] as const;
 /** Chunks of a stream are cut down to this, so that it can break in the middle of a small snapshot. */
-const CHUNK_BYTES = 2048;
+const CHUNK_BYTES = 8 * 1024;
 
 export interface NetworkParts {
   readonly loop: EventLoop;
@@ -92,6 +92,13 @@ export class SimNetwork {
     const waiting = this.#clogged.get(linkOf(from, to)) ?? [];
     this.#clogged.delete(linkOf(from, to));
     for (const arrive of order === 'kept' ? waiting : this.parts.chance.shuffled(waiting)) arrive();
+  }
+
+  /** Takes what waits at a clogged link out of the network, and opens the link. */
+  takeClogged(from: NodeId, to: NodeId): readonly (() => void)[] {
+    const taken = this.#clogged.get(linkOf(from, to)) ?? [];
+    this.#clogged.delete(linkOf(from, to));
+    return taken;
   }
 
   joinLinks(): void {
@@ -178,18 +185,27 @@ export class NetworkEnd implements PeerNetwork {
     const { loop, chance, trace } = this.#network.parts;
     trace.mix(crc32(body));
     return new Promise((resolve, reject) => {
-      const fail = (): void => reject(new Fault('peerUnreachable', `the stream to ${to} broke`));
-      const breaks = (): void => loop.in(Math.min(chance.between(...BREAK_MS), options.timeoutMs), this.owner, fail);
+      let state: 'open' | 'settled' = 'open';
+      const fail = (code: 'peerUnreachable' | 'timedOut'): void => {
+        if (state === 'open') reject(new Fault(code, `no answer of ${to}`));
+        state = 'settled';
+      };
+      const breaks = (): void =>
+        loop.in(Math.min(chance.between(...BREAK_MS), options.timeoutMs), this.owner, () => fail('peerUnreachable'));
       const receiver = this.#network.end(to);
       if (receiver === null) {
         breaks();
         return;
       }
-      loop.in(options.timeoutMs, this.owner, () => reject(new Fault('timedOut', `${to} did not answer in time`)));
+      loop.in(options.timeoutMs, this.owner, () => fail('timedOut'));
       const answer = (settle: () => void): void => {
         if (this.owner.life === 'dead') return;
         const goes = !this.#network.strikes('answerLost');
-        if (!goes || this.#network.carry(to, this.self, this.owner, settle) === 'lost') breaks();
+        const arrive = (): void => {
+          state = 'settled';
+          settle();
+        };
+        if (!goes || this.#network.carry(to, this.self, this.owner, arrive) === 'lost') breaks();
       };
       const ask = (): void => {
         const handler = receiver.#handlers.get(channel);

@@ -4,6 +4,7 @@ import type { FaultName } from './fault-names.ts';
 import type { Machine } from './machine.ts';
 import { NO_FAULTS } from './sim-network.ts';
 import type { Simulation } from './simulation.ts';
+import { WrongReturn } from './wrong-return.ts';
 
 const DOWN_MS = 1_200;
 const SPLIT_MS = 1_200;
@@ -69,7 +70,8 @@ export class Storm {
   #strike(name: FaultName): 'struck' | 'nothing' {
     const up = this.#simulation.machines.filter(({ replica }) => replica !== null);
     if (up.length === 0) return 'nothing';
-    const machine = this.#chance.pick(up);
+    const { leader } = this.#simulation.operator;
+    const machine = leader !== null && this.#chance.happens(0.4) ? leader : this.#chance.pick(up);
     const { electionMs } = this.#simulation.profile.timing;
     const { loop, trace } = this.#simulation;
     trace.note(`fault: ${name} ${machine.id}`);
@@ -99,13 +101,14 @@ export class Storm {
       case 'lostDisk':
         return this.#loseDisk(machine, name);
       case 'lostDiskSameId':
+        void new WrongReturn(this.#simulation, machine).attempt();
         return 'nothing';
       case 'isolate':
       case 'majority':
       case 'ring':
       case 'bridge':
       case 'oneWay':
-        this.#split(name);
+        this.#split(name, machine.id);
         break;
       case 'clog':
         this.#clog();
@@ -118,6 +121,9 @@ export class Storm {
         break;
       case 'membership':
         void this.#simulation.operator.changeSomething();
+        break;
+      case 'replaceVoters':
+        void this.#simulation.operator.replaceVoters();
         break;
     }
     return 'struck';
@@ -135,10 +141,10 @@ export class Storm {
     return 'struck';
   }
 
-  #split(how: 'isolate' | 'majority' | 'ring' | 'bridge' | 'oneWay'): void {
+  #split(how: 'isolate' | 'majority' | 'ring' | 'bridge' | 'oneWay', one: NodeId): void {
     const { network, machines, loop } = this.#simulation;
     const ids = this.#chance.shuffled(machines.map(({ id }) => id));
-    const [one = '' as NodeId, other = '' as NodeId] = ids;
+    const other = this.#chance.pick(ids);
     const half = Math.ceil(ids.length / 2);
     const cutUnless = (reach: (from: NodeId, to: NodeId) => boolean): void => {
       for (const from of ids) for (const to of ids) if (from !== to && !reach(from, to)) network.cut(from, to);
