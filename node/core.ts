@@ -3,6 +3,8 @@ import type {
   ClusterView,
   CreatedJoinToken,
   CreatedToken,
+  ExplanationView,
+  GroupView,
   JobView,
   LogEvent,
   Page,
@@ -11,10 +13,10 @@ import type {
   TokenView,
 } from '../src/api/views.ts';
 import type { RejectionCode } from '../src/errors.ts';
-import type { JobId, NodeId, TokenId } from '../src/ids.ts';
+import type { GroupId, JobId, NodeId, TokenId } from '../src/ids.ts';
+import type { GroupSpec } from '../src/jobs/group.ts';
 import type { JobState } from '../src/jobs/job.ts';
 import type { JobSpec } from '../src/jobs/spec.ts';
-import type { VoterPolicy } from '../src/state/records.ts';
 
 /**
  * What an edge (HTTP, later gRPC) asks of the node: one interface of plain data, so that where the edge runs can
@@ -40,12 +42,20 @@ export interface JobFilter {
   readonly queue?: string;
   readonly project?: string;
   readonly name?: string;
+  readonly group?: GroupId;
+  readonly parent?: JobId;
   /** All must match. */
   readonly labels?: Readonly<Record<string, string>>;
 }
 
 export interface ListQuery {
   readonly filter: JobFilter;
+  readonly limit: number;
+  /** Opaque; from the page before. */
+  readonly cursor: string | null;
+}
+
+export interface GroupQuery {
   readonly limit: number;
   /** Opaque; from the page before. */
   readonly cursor: string | null;
@@ -59,15 +69,6 @@ export interface LogQuery {
   readonly tail: number | null;
   /** Null for the last one. */
   readonly attempt: number | null;
-}
-
-/** `safely`: a change that would leave no majority of live voters is refused. */
-export type ChangeMode = 'safely' | 'force';
-
-/** Null leaves a part as it is. */
-export interface VoterPolicyChange {
-  readonly voters: VoterPolicy['voters'] | null;
-  readonly replaceDead: VoterPolicy['replaceDead'] | null;
 }
 
 export interface Core {
@@ -84,6 +85,20 @@ export interface Core {
   cancelJob(identity: Identity, id: JobId, mode: 'any' | 'queued'): Promise<JobView>;
   /** Another attempt for a job in a final state other than succeeded. */
   retryJob(identity: Identity, id: JobId): Promise<JobView>;
+  /** Why it is where it is. @throws Rejection `notFound` */
+  explainJob(id: JobId, consistency: Consistency): Promise<ExplanationView>;
+
+  createGroup(identity: Identity, spec: GroupSpec): Promise<GroupView>;
+  /** @throws Rejection `unknownGroup`, as do the others */
+  group(id: GroupId, consistency: Consistency): Promise<GroupView>;
+  /** Newest first. */
+  groups(query: GroupQuery, consistency: Consistency): Promise<Page<GroupView>>;
+  closeGroup(identity: Identity, id: GroupId): Promise<GroupView>;
+  /** Closes it and cancels its jobs. */
+  cancelGroup(identity: Identity, id: GroupId): Promise<GroupView>;
+  /** The group once it is finished, or as it is when the time is over. */
+  waitForGroup(id: GroupId, timeoutMs: number, signal: AbortSignal): Promise<GroupView>;
+
   /** Fails before the first event where it can, so that the edge can still answer with a status. */
   logs(id: JobId, query: LogQuery, signal: AbortSignal): Promise<AsyncIterable<LogEvent>>;
 
@@ -91,15 +106,9 @@ export interface Core {
   drainRunner(identity: Identity, id: NodeId, mode: 'drain' | 'undrain'): Promise<RunnerView>;
 
   cluster(consistency: Consistency): Promise<ClusterView>;
-  /** `voter` promotes a learner, `learner` demotes a voter for good, `automatic` lets the leader decide again. */
-  setMemberRole(
-    identity: Identity,
-    id: NodeId,
-    role: 'voter' | 'learner' | 'automatic',
-    mode: ChangeMode,
-  ): Promise<ClusterView>;
-  removeMember(identity: Identity, id: NodeId, mode: ChangeMode): Promise<ClusterView>;
-  setVoterPolicy(identity: Identity, change: VoterPolicyChange): Promise<ClusterView>;
+  /** `voter` promotes a learner, `learner` demotes a voter. */
+  setMemberRole(identity: Identity, id: NodeId, role: 'voter' | 'learner'): Promise<ClusterView>;
+  removeMember(identity: Identity, id: NodeId): Promise<ClusterView>;
   transferLeadership(identity: Identity, to: NodeId): Promise<ClusterView>;
 
   tokens(): Promise<readonly TokenView[]>;

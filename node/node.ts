@@ -3,10 +3,9 @@ import { multiaddr } from '@multiformats/multiaddr';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { Readiness } from '../src/api/views.ts';
-import type { NodeId } from '../src/ids.ts';
-import { answerDispatch } from './answer-dispatch.ts';
 import type { NodeConfig } from './config/config.ts';
 import type { Core } from './core.ts';
+import { decodeDispatchRequest, encodeDispatch } from './dispatch-messages.ts';
 import { machineLabels, machineResources } from './execution/machine.ts';
 import { RunnerHost } from './execution/runner-host.ts';
 import {
@@ -39,12 +38,11 @@ import { createRunnerSupervisor } from './runner/supervisor.ts';
 import { CapacityView } from './service/capacity.ts';
 import { ClusterBlobs } from './service/cluster-blobs.ts';
 import { ClusterService } from './service/cluster-service.ts';
+import { GroupService } from './service/group-service.ts';
 import { JobService } from './service/job-service.ts';
 import { JobStore } from './service/job-store.ts';
 import { JobWatch } from './service/job-watch.ts';
 import { LogService } from './service/log-service.ts';
-import { MemberInquiry } from './service/member-inquiry.ts';
-import { MEMBER_SERVICE_TIMES, MemberService } from './service/member-service.ts';
 import { JobMetrics } from './service/metrics.ts';
 import { createCore } from './service/node-core.ts';
 import { TokenService } from './service/token-service.ts';
@@ -198,21 +196,18 @@ async function createServices(
   const watch = new JobWatch();
   const jobs = new JobStore(replica);
   const reader = createLogReader(config.dataDir);
-  const isMember = (id: NodeId): boolean => replica.state.nodes.has(id);
-  const capacity = new CapacityView({ network, self, isMember }, { dataDir: config.dataDir });
+  const capacity = new CapacityView({ network, self }, { dataDir: config.dataDir });
   const membership = new Membership({ self, replica, network, logger }, base.introduced);
   const search = new MemberSearch({ replica, network, logger }, (members) => membership.believe(members));
-  const duties = new LeaderDuties({ self, replica, logger }, config.timing);
+  const duties = new LeaderDuties(replica, logger, config.timing);
   const metrics = new JobMetrics(registry, () => replica.state);
   const tokens = new TokenService(replica, (token, expiresAt) => formatJoinToken(founding, network, token, expiresAt));
-  const inquiry = new MemberInquiry({ self, replica, network, reportHere: () => duties.memberReport() });
   const core = createCore({
-    self,
     replica,
     jobs: new JobService({ replica, jobs, watch }),
+    groups: new GroupService({ replica, watch }),
     logs: new LogService({ self, replica, jobs, watch, network, reader }),
-    cluster: new ClusterService({ self, replica, network, capacity, inquiry }),
-    members: new MemberService({ self, replica, inquiry }, MEMBER_SERVICE_TIMES),
+    cluster: new ClusterService({ self, replica, network, capacity }),
     tokens,
     readiness,
   });
@@ -220,13 +215,9 @@ async function createServices(
     duties.changed(changes);
     watch.changed(changes);
     metrics.changed(changes);
-    capacity.changed(changes);
     if (changes.some((change) => change.kind === 'node')) membership.refresh();
   });
-  events.onConfiguration(() => {
-    membership.refresh();
-    duties.configurationChanged();
-  });
+  events.onConfiguration(() => membership.refresh());
   events.onRoleChanged((change) => {
     logger.info({ role: change.role, term: change.term, leader: change.leader }, 'the role of this node changed');
     void duties.roleChanged(change);
@@ -246,7 +237,10 @@ async function createServices(
 function answerPeers(base: Base, replica: Replica, services: Services): void {
   const { network } = base;
   const { membership, duties, reader, blobs } = services;
-  network.handle('dispatch', (from, body) => answerDispatch({ replica, duties }, from, body));
+  network.handle('dispatch', async (from, body) => {
+    const { incarnation } = decodeDispatchRequest(body);
+    return encodeDispatch(duties.leases.renew(from, incarnation));
+  });
   network.handleOpen((_from, body, signal) => answerOpen({ replica, reader, blobs }, body, signal));
   network.onJoin((from, body) => answerJoin({ replica, network, members: () => membership.members() }, from, body));
 }

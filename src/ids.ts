@@ -4,10 +4,16 @@ export type JobId = string & { readonly __brand: 'JobId' };
 export type NodeId = string & { readonly __brand: 'NodeId' };
 /** Names one start of a runner process; results carry it, so that those of an older one are refused. */
 export type Incarnation = string & { readonly __brand: 'Incarnation' };
+/** Names an open-ended set of jobs. */
+export type GroupId = string & { readonly __brand: 'GroupId' };
 export type TokenId = string & { readonly __brand: 'TokenId' };
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 export function isJobId(text: string): text is JobId {
+  return UUID.test(text);
+}
+
+export function isGroupId(text: string): text is GroupId {
   return UUID.test(text);
 }

@@ -28,6 +28,17 @@ export const LIMITS = {
   idempotencyKeys: 1_000_000,
   /** Jobs that are not final. */
   liveJobs: 2_000_000,
+  /** Jobs that one job waits for. */
+  dependencies: 256,
+  /** Jobs above a job: its parent, the parent of that, and so on. */
+  childDepth: 16,
+  /** Children of one job that are not final. */
+  liveChildren: 100_000,
+  /** Groups that the cluster remembers, finished ones included. */
+  groups: 100_000,
+  /** How long a finished group is remembered. */
+  groupTtlMs: 7 * 24 * 60 * 60 * 1000,
+  groupRunningMax: 1_000_000,
   priorityMax: 100,
   retryMax: 100,
   /** Attempts of one job, those that clients asked for included. */

@@ -1,12 +1,12 @@
 import { Argument, type Command, Option } from 'commander';
 import { JOB_STATES } from '../../src/jobs/job.ts';
-import { VOTER_COUNTS } from '../../src/state/voter-policy.ts';
 import { type Declare, does } from './declare.ts';
 import { atLeastOne, connectionOptions, repeated, specOptions, wholeNumber } from './options.ts';
 
 export function declareClientCommands(declare: Declare): void {
   declareSubmitting(declare);
   declareJobs(declare);
+  declareGroups(declare);
   declareMachines(declare);
   declareRest(declare);
 }
@@ -44,6 +44,8 @@ function declareJobs(declare: Declare): void {
     .option('--queue <NAME>', 'only those of this queue')
     .option('--project <NAME>', 'only those of this project')
     .option('--name <NAME>', 'only those of this name')
+    .option('--group <ID>', 'only those of this group')
+    .option('--parent <ID>', 'only those that this job submitted')
     .option('--label <K=V>', 'only those with this label; may be repeated, then all must match', repeated)
     .option('--limit <N>', 'how many at most (50)', atLeastOne)
     .option('--all', 'every one');
@@ -51,6 +53,9 @@ function declareJobs(declare: Declare): void {
 
   const status = add(declare, 'status', 'show one job with its attempts').argument('<ID>');
   does(declare, status, async () => (await import('./status.ts')).status);
+
+  const explain = add(declare, 'explain', 'tell why a job is where it is').argument('<ID>');
+  does(declare, explain, async () => (await import('./explain.ts')).explain);
 
   const wait = add(declare, 'wait', 'wait until jobs have ended; the exit code is 1 if one did not succeed')
     .argument('<ID...>')
@@ -75,6 +80,38 @@ function declareJobs(declare: Declare): void {
   does(declare, retry, async () => (await import('./retry.ts')).retry);
 }
 
+function declareGroups(declare: Declare): void {
+  const group = declare.program.command('group').description('work with open-ended sets of jobs');
+  const create = connectionOptions(group.command('create').description('make a group and print its id'))
+    .option('--name <NAME>', 'a name for people')
+    .option('--project <NAME>', 'the project that it belongs to')
+    .option('--label <K=V>', 'a label; may be repeated', repeated)
+    .option('--max-running <N>', 'how many of its jobs are queued or run at once (all)', atLeastOne)
+    .option('--fail-fast', 'the first job that ends badly cancels the others');
+  does(declare, create, async () => (await import('./group.ts')).groupCreate);
+  const list = connectionOptions(group.command('list').description('list groups, newest first')).option(
+    '--limit <N>',
+    'how many at most (50)',
+    atLeastOne,
+  );
+  does(declare, list, async () => (await import('./group.ts')).groupList);
+  const status = connectionOptions(group.command('status').description('show how its jobs stand')).argument('<ID>');
+  does(declare, status, async () => (await import('./group.ts')).groupStatus);
+  const close = connectionOptions(group.command('close').description('take no more jobs into it')).argument('<ID>');
+  does(declare, close, async () => (await import('./group.ts')).groupClose);
+  const cancel = connectionOptions(group.command('cancel').description('close it and cancel its jobs')).argument(
+    '<ID>',
+  );
+  does(declare, cancel, async () => (await import('./group.ts')).groupCancel);
+  const wait = connectionOptions(
+    group.command('wait').description('wait until it is closed and all its jobs have ended; 1 if one did not succeed'),
+  )
+    .argument('<ID>')
+    .option('--close', 'close it first')
+    .option('--timeout <DURATION>', 'give up after this long, with exit code 1');
+  does(declare, wait, async () => (await import('./group.ts')).groupWait);
+}
+
 function declareMachines(declare: Declare): void {
   declare.program.commandsGroup('Machines:');
   const runners = add(declare, 'runners', 'list the machines that run jobs, with what they have free');
@@ -89,42 +126,19 @@ function declareMachines(declare: Declare): void {
 function declareCluster(declare: Declare): void {
   const cluster = declare.program.command('cluster').description('show the members of the cluster, or change them');
   const status = connectionOptions(
-    cluster.command('status', { isDefault: true }).description('show members, roles, leader, health and warnings'),
+    cluster.command('status', { isDefault: true }).description('show members, roles, leader and health'),
   ).option('--stale', 'as the asked node sees it, without a leader');
   does(declare, status, async () => (await import('./cluster.ts')).clusterStatus);
-  const invite = connectionOptions(
-    cluster.command('add').description('print the command with which a new machine joins; with an ID: let it vote'),
-  )
-    .argument('[ID]', 'a member that does not vote')
-    .option('--ttl <DURATION>', 'how long the new machine may join (1h)');
-  does(declare, invite, async () => (await import('./cluster.ts')).clusterAdd);
-  declareLeaving(declare, cluster);
+  const promote = connectionOptions(
+    cluster.command('add').description('make a learner a voter (new nodes come by `quorate up --join`)'),
+  ).argument('<ID>');
+  does(declare, promote, async () => (await import('./cluster.ts')).clusterAdd);
+  const remove = connectionOptions(cluster.command('remove').description('remove a member for good')).argument('<ID>');
+  does(declare, remove, async () => (await import('./cluster.ts')).clusterRemove);
   const transfer = connectionOptions(cluster.command('transfer').description('hand leadership to a voter')).argument(
     '<ID>',
   );
   does(declare, transfer, async () => (await import('./cluster.ts')).clusterTransfer);
-  const set = connectionOptions(
-    cluster.command('set').description('change how many vote, and what becomes of the dead'),
-  )
-    .addOption(new Option('--voters <N>', 'how many nodes are to vote').choices(VOTER_COUNTS.map(String)))
-    .option('--replace-dead-after <DURATION>', 'a learner takes the place of a voter silent for so long; or "never"');
-  does(declare, set, async () => (await import('./cluster.ts')).clusterSet);
-}
-
-function declareLeaving(declare: Declare, cluster: Command): void {
-  const force = 'even when no majority of the voters would be alive';
-  const remove = connectionOptions(cluster.command('remove').description('remove a member for good'))
-    .argument('<ID>')
-    .option('--force', force);
-  does(declare, remove, async () => (await import('./cluster.ts')).clusterRemove);
-  const demote = connectionOptions(cluster.command('demote').description('let a member keep its copy and never vote'))
-    .argument('<ID>')
-    .option('--force', force);
-  does(declare, demote, async () => (await import('./cluster.ts')).clusterDemote);
-  const release = connectionOptions(
-    cluster.command('release').description('let the leader decide again whether a member votes'),
-  ).argument('<ID>');
-  does(declare, release, async () => (await import('./cluster.ts')).clusterRelease);
 }
 
 function declareRest(declare: Declare): void {

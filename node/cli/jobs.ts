@@ -15,6 +15,8 @@ export interface JobsOptions extends ConnectionOptions {
   readonly queue?: string;
   readonly project?: string;
   readonly name?: string;
+  readonly group?: string;
+  readonly parent?: string;
   readonly label?: readonly string[];
   readonly limit?: number;
   readonly all?: true;
@@ -49,12 +51,14 @@ export async function jobs(context: CommandContext, _operands: readonly [], opti
 }
 
 function queryOf(options: JobsOptions, limit: number): JobQuery {
-  const { state, queue, project, name, label } = options;
+  const { state, queue, project, name, group, parent, label } = options;
   return {
     ...(state === undefined ? {} : { state }),
     ...(queue === undefined ? {} : { queue }),
     ...(project === undefined ? {} : { project }),
     ...(name === undefined ? {} : { name }),
+    ...(group === undefined ? {} : { group }),
+    ...(parent === undefined ? {} : { parent }),
     ...(label === undefined ? {} : { labels: pairs('--label', label, () => undefined) }),
     // One beyond the limit tells whether there are more.
     limit: Math.min(limit + 1, LIMITS.listMax),

@@ -36,6 +36,9 @@ export interface SpecOptions {
   readonly queueTimeout?: string;
   readonly notBefore?: string;
   readonly retry?: number | 'never';
+  readonly after?: readonly string[];
+  readonly group?: string;
+  readonly resourceGroup?: string;
 }
 
 export function specOptions(command: Command): Command {
@@ -55,11 +58,10 @@ export function specOptions(command: Command): Command {
     .option('--timeout <DURATION>', 'how long an attempt may run, as 10m')
     .option('--queue-timeout <DURATION>', 'how long it may wait for its start')
     .option('--not-before <TIME>', 'when it may start at the earliest, as 2030-01-31T08:00:00Z')
-    .option(
-      '--retry <N>',
-      'further attempts when it fails; "never" for none even when its machine is lost',
-      retryCount,
-    );
+    .option('--retry <N>', 'further attempts when it fails; "never" for none even when its machine is lost', retryCount)
+    .option('--after <ID>', 'only after this job has succeeded, or ID:failed, ID:finished; may be repeated', repeated)
+    .option('--group <ID>', 'the group that it belongs to')
+    .option('--resource-group <NAME>', 'of the jobs that name the same, one runs at a time');
 }
 
 export function repeated(value: string, before: readonly string[] | undefined): readonly string[] {

@@ -1,3 +1,4 @@
+import type { GroupId, JobId } from '../../src/ids.ts';
 import type { JobSpec } from '../../src/jobs/spec.ts';
 import type { CommandContext } from './command-context.ts';
 import type { SpecOptions } from './options.ts';
@@ -29,7 +30,17 @@ export async function specFromFlags(
     stdin: options.stdin === undefined ? undefined : await readText(options.stdin, context.stdin, 'specBytes'),
     resources: Object.keys(resources).length === 0 ? undefined : resources,
     retry: typeof retry === 'number' ? { max: retry } : retry,
+    dependsOn: options.after?.map(dependencyOf),
+    group: options.group as GroupId | undefined,
+    resourceGroup: options.resourceGroup,
   });
+}
+
+/** `ID` or `ID:on`. */
+function dependencyOf(text: string): NonNullable<JobSpec['dependsOn']>[number] {
+  const [job = '', on] = text.split(':', 2);
+  const dependency = { job: job as JobId };
+  return on === undefined ? dependency : { ...dependency, on: on as 'finished' };
 }
 
 /** `K=V` each; of `K` alone the value is looked up. @throws UsageError */

@@ -2,6 +2,7 @@ import { type AttemptView, isFinalView, type JobView } from '../../src/api/views
 import { unreachable } from '../../src/errors.ts';
 import type { CommandContext } from './command-context.ts';
 import { connect } from './connect.ts';
+import { describeWait } from './describe-wait.ts';
 import { EXIT } from './exit-codes.ts';
 import { formatCommand, formatDuration, formatSize } from './format.ts';
 import { describeEnd } from './job-exit.ts';
@@ -45,9 +46,9 @@ export function describeJob(job: JobView, now: number): string {
 function whyNotEnded(job: JobView): string | null {
   switch (job.state) {
     case 'waiting':
-      return job.reason ?? 'its time has not come yet';
+      return job.waitsFor === null ? null : describeWait(job.waitsFor);
     case 'queued':
-      return job.reason ?? 'no runner with enough free has been found yet, or jobs before it wait too';
+      return `no runner has been found yet (quorate explain ${job.id})`;
     case 'assigned':
       return job.reason ?? 'a runner has it and has not told its start yet';
     case 'running':

@@ -3,7 +3,6 @@ import { z } from 'zod';
 import type { Identity } from '../../src/auth.ts';
 import type { JobView } from '../../src/api/views.ts';
 import { Rejection } from '../../src/errors.ts';
-import { isJobId } from '../../src/ids.ts';
 import type { JobId } from '../../src/ids.ts';
 import { checkJobSpec } from '../../src/jobs/edge.ts';
 import { JOB_STATES } from '../../src/jobs/job.ts';
@@ -13,15 +12,31 @@ import type { Core, ListQuery, SubmitItem } from '../core.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { json, route } from './route.ts';
 import type { Answer, Route } from './route.ts';
-import { consistency, durationMs, idParams, jobId, jobView, pageOf, readQuery } from './schemas.ts';
-
-const DEFAULT_WAIT_MS = 30_000;
-const DEFAULT_LIST_LIMIT = 100;
+import {
+  consistency,
+  explanationView,
+  groupId,
+  idParams,
+  jobId,
+  jobView,
+  pageOf,
+  pageQuery,
+  readQuery,
+  waitMs,
+} from './schemas.ts';
 
 const jobAnswer = { 200: { description: 'The job.', schema: jobView } };
 
 export function jobRoutes(core: Core): readonly Route[] {
-  return [submitRoute(core), listRoute(core), getRoute(core), waitRoute(core), cancelRoute(core), retryRoute(core)];
+  return [
+    submitRoute(core),
+    listRoute(core),
+    getRoute(core),
+    waitRoute(core),
+    explainRoute(core),
+    cancelRoute(core),
+    retryRoute(core),
+  ];
 }
 
 const idempotencyKey = z
@@ -31,6 +46,14 @@ const idempotencyKey = z
   .regex(/^[\x21-\x7e]+$/, 'must be visible ASCII')
   .optional();
 
+export const jobBody = {
+  kind: 'json',
+  schema: jobSpecSchema,
+  check: checkJobSpec,
+  maxBytes: { name: 'specBytes', value: LIMITS.specBytes },
+  types: 'orUntyped',
+} as const;
+
 function submitRoute(core: Core): Route {
   return route({
     method: 'POST',
@@ -38,13 +61,7 @@ function submitRoute(core: Core): Route {
     scope: 'jobs:write',
     summary: 'Submit a job',
     headers: z.object({ 'idempotency-key': idempotencyKey }),
-    body: {
-      kind: 'json',
-      schema: jobSpecSchema,
-      check: checkJobSpec,
-      maxBytes: { name: 'specBytes', value: LIMITS.specBytes },
-      types: 'orUntyped',
-    },
+    body: jobBody,
     responses: {
       201: { description: 'The job, held by a quorum.', schema: jobView },
       200: { description: 'The job that was submitted before under this key.', schema: jobView },
@@ -67,7 +84,7 @@ function keyOf(header: string | string[] | undefined): string | null {
   });
 }
 
-async function submitOne(core: Core, identity: Identity, item: SubmitItem): Promise<Answer> {
+export async function submitOne(core: Core, identity: Identity, item: SubmitItem): Promise<Answer> {
   const [result] = await core.submit(identity, [item]);
   if (result === undefined) throw new Error('the core gave no answer to a submission');
   if (!result.ok) {
@@ -105,16 +122,9 @@ const listQuery = z.strictObject({
     .pipe(z.array(label))
     .optional()
     .meta({ description: 'NAME=VALUE; may come several times, then all must match.' }),
-  limit: z.coerce
-    .number<string>()
-    .pipe(z.int().min(1).max(LIMITS.listMax))
-    .default(DEFAULT_LIST_LIMIT)
-    .meta({ description: `At most ${LIMITS.listMax}.` }),
-  cursor: z
-    .string()
-    .refine(isJobId, 'must be the `nextCursor` of the page before')
-    .optional()
-    .meta({ description: '`nextCursor` of the page before.' }),
+  group: z.string().transform(groupId).optional(),
+  parent: z.string().transform(jobId).optional(),
+  ...pageQuery,
   consistency,
 });
 
@@ -131,13 +141,15 @@ function listRoute(core: Core): Route {
 }
 
 function toListQuery(query: z.output<typeof listQuery>): ListQuery {
-  const { state, queue, project, name, label: labels } = query;
+  const { state, queue, project, name, group, parent, label: labels } = query;
   return {
     filter: {
       ...(state === undefined ? {} : { state }),
       ...(queue === undefined ? {} : { queue }),
       ...(project === undefined ? {} : { project }),
       ...(name === undefined ? {} : { name }),
+      ...(group === undefined ? {} : { group }),
+      ...(parent === undefined ? {} : { parent }),
       ...(labels === undefined ? {} : { labels: Object.fromEntries(labels.map(splitLabel)) }),
     },
     limit: query.limit,
@@ -170,19 +182,29 @@ function waitRoute(core: Core): Route {
     scope: 'jobs:read',
     summary: 'Wait until a job is final, or as long as asked',
     params: idParams,
-    query: z.strictObject({
-      timeout: durationMs.optional().meta({ description: `A duration; 30s when left out, 10m at most.` }),
-    }),
+    query: z.strictObject({ timeout: waitMs }),
     responses: { 200: { description: 'The job, final or as it was at the timeout.', schema: jobView } },
     async handle({ params, query, signal }) {
-      const timeoutMs = Math.min(query.timeout ?? DEFAULT_WAIT_MS, LIMITS.waitMaxMs);
       const abort = signal();
-      const job = await core.waitForJob(jobId(params.id), timeoutMs, abort).catch((error: unknown) => {
+      const job = await core.waitForJob(jobId(params.id), query.timeout, abort).catch((error: unknown) => {
         abort.throwIfAborted();
         throw error;
       });
       return json(job);
     },
+  });
+}
+
+function explainRoute(core: Core): Route {
+  return route({
+    method: 'GET',
+    path: '/v1/jobs/:id/explain',
+    scope: 'jobs:read',
+    summary: 'Why a job is where it is, in numbers',
+    params: idParams,
+    query: readQuery,
+    responses: { 200: { description: 'The reasons.', schema: explanationView } },
+    handle: async ({ params, query }) => json(await core.explainJob(jobId(params.id), query.consistency)),
   });
 }
 

@@ -3,17 +3,16 @@ import type {
   ClusterView,
   CreatedJoinToken,
   CreatedToken,
-  InvitationView,
+  GroupView,
   JobView,
   Problem,
   Readiness,
   RunnerView,
   TokenView,
 } from '../../src/api/views.ts';
-import { WARNING_CODES } from '../../src/api/views.ts';
 import { SCOPES } from '../../src/auth.ts';
-import { isJobId } from '../../src/ids.ts';
-import type { JobId } from '../../src/ids.ts';
+import { isGroupId, isJobId } from '../../src/ids.ts';
+import type { GroupId, JobId } from '../../src/ids.ts';
 import { Rejection } from '../../src/errors.ts';
 import { JOB_STATES } from '../../src/jobs/job.ts';
 import { jobSpecSchema } from '../../src/jobs/spec.ts';
@@ -46,10 +45,38 @@ export const consistency = z
   .default('linearizable')
   .meta({ description: '`stale` answers at once from this replica.' });
 
+const DEFAULT_WAIT_MS = 30_000;
+const DEFAULT_LIST_LIMIT = 100;
+
+/** How long an answer may be waited for. */
+export const waitMs = durationMs
+  .optional()
+  .transform((ms) => Math.min(ms ?? DEFAULT_WAIT_MS, LIMITS.waitMaxMs))
+  .meta({ description: `A duration; 30s when left out, 10m at most.` });
+
+export const pageQuery = {
+  limit: z.coerce
+    .number<string>()
+    .pipe(z.int().min(1).max(LIMITS.listMax))
+    .default(DEFAULT_LIST_LIMIT)
+    .meta({ description: `At most ${LIMITS.listMax}.` }),
+  cursor: z
+    .string()
+    .refine(isJobId, 'must be the `nextCursor` of the page before')
+    .optional()
+    .meta({ description: '`nextCursor` of the page before.' }),
+};
+
 export const readQuery = z.strictObject({ consistency });
 
 const anyId = z.string().min(1).max(LIMITS.nameLength);
 export const idParams = z.strictObject({ id: anyId });
+
+/** @throws Rejection `unknownGroup`: no group can have it */
+export function groupId(text: string): GroupId {
+  if (!isGroupId(text)) throw new Rejection('unknownGroup', 'there is no such group: an id is a UUID in lower case');
+  return text;
+}
 
 /** @throws Rejection `notFound`: no job can have it */
 export function jobId(text: string): JobId {
@@ -77,6 +104,12 @@ const attemptView = z.object({
   usage: usage.nullable(),
 });
 
+const waitView = z.union([
+  z.object({ why: z.literal('dependencies'), missing: z.array(z.string()) }),
+  z.object({ why: z.enum(['notBefore', 'backoff']), until: time }),
+  z.object({ why: z.enum(['resourceGroup', 'group']) }),
+]);
+
 export const jobView = z
   .object({
     id: z.string(),
@@ -91,9 +124,36 @@ export const jobView = z
     signal: z.string().nullable(),
     reason: z.string().nullable(),
     attempts: z.array(attemptView),
+    parent: z.string().nullable(),
+    group: z.string().nullable(),
+    waitsFor: waitView.nullable().meta({ description: 'Null unless it waits.' }),
     index: z.int(),
   })
   .meta({ id: 'Job' }) satisfies z.ZodType<JobView>;
+
+export const explanationView = z
+  .looseObject({ state: z.enum(JOB_STATES) })
+  .meta({ id: 'Explanation', description: 'Why a job is where it is; what it holds beside the state goes by that.' });
+
+const count = z.int().nonnegative();
+
+export const groupView = z
+  .object({
+    id: z.string(),
+    name: z.string().nullable(),
+    project: z.string(),
+    labels: z.record(z.string(), z.string()),
+    state: z.enum(['open', 'closed', 'finished']),
+    maxRunning: z.int().nullable(),
+    failFast: z.boolean(),
+    counts: z.record(z.enum(JOB_STATES), count).meta({ description: 'How many of its jobs are in each state.' }),
+    createdBy: z.string(),
+    createdAt: time,
+    finishedAt: time.nullable(),
+    cancelledBy: z.string().nullable(),
+    index: z.int(),
+  })
+  .meta({ id: 'Group' }) satisfies z.ZodType<GroupView>;
 
 const resourcesView = z.object({
   cpu: z.number(),
@@ -123,17 +183,6 @@ const memberView = z.object({
   http: z.string().nullable(),
   health: z.enum(['alive', 'unreachable', 'unknown']),
   version: z.string(),
-  wish: z.enum(['voter', 'learner', 'leave']).nullable().meta({ description: 'Null: the leader decides.' }),
-  commitIndex: z.int().nullable().meta({ description: 'Null: it was not asked, or did not answer.' }),
-  appliedIndex: z.int().nullable(),
-  lag: z.int().nullable().meta({ description: "Entries of the leader's log that it does not hold yet." }),
-  lastSeen: time.nullable().meta({ description: 'When the leader heard of it last.' }),
-});
-
-const warningView = z.object({
-  code: z.enum(WARNING_CODES),
-  detail: z.string(),
-  member: z.string().nullable(),
 });
 
 export const clusterView = z
@@ -145,12 +194,6 @@ export const clusterView = z
     commitIndex: z.int(),
     appliedIndex: z.int(),
     members: z.array(memberView),
-    faultTolerance: z.int().meta({ description: 'How many more voters may fail before nothing is taken any more.' }),
-    warnings: z.array(warningView),
-    settings: z.object({
-      voters: z.int().meta({ description: 'How many nodes are to vote.' }),
-      replaceDeadAfter: z.string().meta({ description: 'A duration, `automatic` or `never`.' }),
-    }),
   })
   .meta({ id: 'Cluster' }) satisfies z.ZodType<ClusterView>;
 
@@ -167,10 +210,6 @@ export const createdToken = z
 export const createdJoinToken = z
   .object({ token: z.string(), uses: z.int(), expiresAt: time })
   .meta({ id: 'CreatedJoinToken' }) satisfies z.ZodType<CreatedJoinToken>;
-
-export const invitation = z
-  .object({ ...createdJoinToken.shape, command: z.string().meta({ description: 'To be run on the new machine.' }) })
-  .meta({ id: 'Invitation' }) satisfies z.ZodType<InvitationView>;
 
 export const readiness = z
   .object({ ready: z.boolean(), missing: z.array(z.string()) })

@@ -4,6 +4,7 @@ import type { BlobStore } from '../storage/blob-store.ts';
 import { batchRoutes } from './batch.ts';
 import { blobRoutes } from './blobs.ts';
 import { clusterRoutes } from './cluster.ts';
+import { groupRoutes } from './groups.ts';
 import { healthRoutes } from './health.ts';
 import type { HttpMetrics } from './http-metrics.ts';
 import { jobRoutes } from './jobs.ts';
@@ -30,6 +31,7 @@ export function routeTable(dependencies: TableDependencies): readonly Route[] {
   return [
     ...jobRoutes(core),
     ...batchRoutes(dependencies),
+    ...groupRoutes(core),
     ...logRoutes(core, followers),
     ...runnerRoutes(core),
     ...clusterRoutes(core),

@@ -1,10 +1,11 @@
 import { v7 as uuidv7 } from 'uuid';
 import { toJobView } from '../../src/api/job-view.ts';
-import type { JobView, Page } from '../../src/api/views.ts';
+import { toExplanationView } from '../../src/api/explanation-view.ts';
+import type { ExplanationView, JobView, Page } from '../../src/api/views.ts';
 import type { Identity } from '../../src/auth.ts';
 import { Rejection } from '../../src/errors.ts';
 import type { JobId } from '../../src/ids.ts';
-import { isFinal } from '../../src/jobs/job.ts';
+import { type FinalState, isFinal } from '../../src/jobs/job.ts';
 import { planOf } from '../../src/jobs/plan.ts';
 import { placeOne } from '../../src/scheduling/place.ts';
 import type { Command, CommandResult, Placement } from '../../src/state/commands.ts';
@@ -35,22 +36,55 @@ export class JobService {
   }
 
   async submit(identity: Identity, items: readonly SubmitItem[]): Promise<readonly SubmitResult[]> {
+    const results = await this.#submitOnce(identity, items);
+    // A job may become final between the look at it and the entry that depends on it; then the database has its end.
+    const again = items.filter((_, i) => isUnknownDependency(results[i]));
+    if (again.length === 0) return results;
+    const further = (await this.#submitOnce(identity, again)).values();
+    return results.map((result) => (isUnknownDependency(result) ? (further.next().value ?? result) : result));
+  }
+
+  async #submitOnce(identity: Identity, items: readonly SubmitItem[]): Promise<readonly SubmitResult[]> {
+    const ends = await this.#endsOf(items.flatMap(({ spec }) => spec.dependsOn ?? []).map(({ job }) => job));
     const ids: JobId[] = [];
     const commands: Command[] = [];
     for (const item of items) {
       const id = uuidv7() as JobId;
       ids.push(id);
+      const outcomes = (item.spec.dependsOn ?? []).flatMap(({ job }) => ends.get(job) ?? []);
       commands.push({
         kind: 'submit',
         id,
         spec: item.spec,
         placement: items.length === 1 ? this.#place(item) : null,
         idempotency: item.idempotency,
+        ...(outcomes.length === 0 ? {} : { outcomes }),
       });
     }
     const proposals = inProposals(commands).map((part) => this.#replica.propose(identity.principal, part));
     const results = (await Promise.all(proposals)).flat();
     return results.map((result, i) => submitResult(result, ids[i] as JobId));
+  }
+
+  /** How those of these jobs ended that are final. */
+  async #endsOf(
+    jobs: readonly JobId[],
+  ): Promise<ReadonlyMap<JobId, { readonly job: JobId; readonly state: FinalState }>> {
+    const ends = new Map<JobId, { readonly job: JobId; readonly state: FinalState }>();
+    if (jobs.length === 0) return ends;
+    await this.#replica.barrier();
+    for (const id of new Set(jobs)) {
+      const job = await this.#jobs.find(id);
+      if (job !== null && isFinal(job)) ends.set(id, { job: id, state: job.state });
+    }
+    return ends;
+  }
+
+  async explain(id: JobId, consistency: Consistency): Promise<ExplanationView> {
+    await this.#settle(consistency);
+    const explanation = toExplanationView(this.#replica.state, await this.#jobs.get(id));
+    // It became final while the database was read.
+    return explanation ?? this.explain(id, consistency);
   }
 
   async get(id: JobId, consistency: Consistency): Promise<JobView> {
@@ -77,7 +111,8 @@ export class JobService {
   async cancel(identity: Identity, id: JobId, mode: 'any' | 'queued'): Promise<JobView> {
     await this.#replica.barrier();
     const job = await this.#jobs.get(id);
-    if (isFinal(job)) throw new Rejection('alreadyFinal', `the job is ${job.state} already`);
+    const hasChildren = mode === 'any' && this.#replica.state.relations.childrenOf(id).size > 0;
+    if (isFinal(job) && !hasChildren) throw new Rejection('alreadyFinal', `the job is ${job.state} already`);
     expectTaken(await this.#replica.propose(identity.principal, [{ kind: 'cancel', job: id, mode }]));
     return toJobView(await this.#jobs.get(id));
   }
@@ -117,6 +152,10 @@ function inProposals(commands: readonly Command[]): readonly (readonly Command[]
     }
   }
   return parts;
+}
+
+function isUnknownDependency(result: SubmitResult | undefined): boolean {
+  return result?.ok === false && result.code === 'unknownDependency';
 }
 
 function submitResult(result: CommandResult, id: JobId): SubmitResult {

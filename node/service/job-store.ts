@@ -67,6 +67,8 @@ function matches(job: Job, filter: JobFilter): boolean {
     (filter.state === undefined || job.state === filter.state) &&
     (filter.queue === undefined || job.plan.queue === filter.queue) &&
     (filter.project === undefined || job.plan.project === filter.project) &&
+    (filter.group === undefined || job.plan.group === filter.group) &&
+    (filter.parent === undefined || job.plan.parent === filter.parent) &&
     (filter.name === undefined || job.spec.name === filter.name) &&
     Object.entries(filter.labels ?? {}).every(([label, value]) => job.spec.labels?.[label] === value)
   );

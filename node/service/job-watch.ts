@@ -2,12 +2,15 @@ import { EventEmitter } from 'node:events';
 import type { Job } from '../../src/jobs/job.ts';
 import type { ChangeEvent } from '../../src/state/apply.ts';
 
-/** Tells those who wait for a job of its next change at this node. */
+/** Tells those who wait for a job or a group of its next change at this node. */
 export class JobWatch {
   readonly #emitter = new EventEmitter().setMaxListeners(0);
 
   changed(events: readonly ChangeEvent[]): void {
-    for (const event of events) if (event.kind === 'job') this.#emitter.emit(event.job.id, event.job);
+    for (const event of events) {
+      if (event.kind === 'job') this.#emitter.emit(event.job.id, event.job);
+      else if (event.kind === 'group') this.#emitter.emit(event.id, null);
+    }
   }
 
   /** After a snapshot took the place of the state: everyone looks again. */

@@ -1,27 +1,25 @@
 import type { Readiness } from '../../src/api/views.ts';
-import type { NodeId } from '../../src/ids.ts';
 import type { Core } from '../core.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { ClusterService } from './cluster-service.ts';
+import type { GroupService } from './group-service.ts';
 import type { JobService } from './job-service.ts';
 import type { LogService } from './log-service.ts';
-import type { MemberService } from './member-service.ts';
 import type { TokenService } from './token-service.ts';
 
 export interface NodeCoreParts {
-  readonly self: NodeId;
   readonly replica: Replica;
   readonly jobs: JobService;
+  readonly groups: GroupService;
   readonly logs: LogService;
   readonly cluster: ClusterService;
-  readonly members: MemberService;
   readonly tokens: TokenService;
   readonly readiness: () => Readiness;
 }
 
 /** Puts the services together into what an edge asks. */
 export function createCore(parts: NodeCoreParts): Core {
-  const { self, replica, jobs, logs, cluster, members, tokens, readiness } = parts;
+  const { replica, jobs, groups, logs, cluster, tokens, readiness } = parts;
   return {
     authenticate: async (bearer) => tokens.authenticate(bearer),
     submit: (identity, items) => jobs.submit(identity, items),
@@ -30,24 +28,20 @@ export function createCore(parts: NodeCoreParts): Core {
     waitForJob: (id, timeoutMs, signal) => jobs.wait(id, timeoutMs, signal),
     cancelJob: (identity, id, mode) => jobs.cancel(identity, id, mode),
     retryJob: (identity, id) => jobs.retry(identity, id),
+    explainJob: (id, consistency) => jobs.explain(id, consistency),
+    createGroup: (identity, spec) => groups.create(identity, spec),
+    group: (id, consistency) => groups.get(id, consistency),
+    groups: (query, consistency) => groups.list(query, consistency),
+    closeGroup: (identity, id) => groups.close(identity, id),
+    cancelGroup: (identity, id) => groups.cancel(identity, id),
+    waitForGroup: (id, timeoutMs, signal) => groups.wait(id, timeoutMs, signal),
     logs: (id, query, signal) => logs.read(id, query, signal),
     runners: (consistency) => cluster.runners(consistency),
     drainRunner: (identity, id, mode) => cluster.drain(identity, id, mode),
     cluster: (consistency) => cluster.view(consistency),
-    async setMemberRole(identity, id, role, mode) {
-      await members.setRole(identity, id, role, mode);
-      return cluster.view('linearizable');
-    },
-    async removeMember(identity, id, mode) {
-      await members.remove(identity, id, mode);
-      // Who removed itself reads no more than it has.
-      return cluster.view(id === self ? 'stale' : 'linearizable');
-    },
-    async transferLeadership(identity, to) {
-      await members.transfer(identity, to);
-      return cluster.view('linearizable');
-    },
-    setVoterPolicy: (identity, change) => cluster.setVoterPolicy(identity, change),
+    setMemberRole: (identity, id, role) => cluster.setRole(identity, id, role),
+    removeMember: (identity, id) => cluster.remove(identity, id),
+    transferLeadership: (identity, to) => cluster.transfer(identity, to),
     tokens: () => tokens.list(),
     createToken: (identity, request) => tokens.create(identity, request),
     createJoinToken: (identity, request) => tokens.createJoinToken(identity, request),

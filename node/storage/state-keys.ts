@@ -17,6 +17,8 @@ export const TABLE_LETTERS: Readonly<Record<StateTable, string>> = {
   proposer: 'p',
   revived: 'v',
   removed: 'x',
+  group: 'g',
+  followUp: 'u',
 };
 export const FINAL_JOB_LETTER = 'f';
 

@@ -1,5 +1,6 @@
-import type { EndedAttempt, Job, LiveAttempt, Timestamp } from '../jobs/job.ts';
-import type { AttemptView, JobView } from './views.ts';
+import { unreachable } from '../errors.ts';
+import type { EndedAttempt, Job, LiveAttempt, Timestamp, Wait } from '../jobs/job.ts';
+import type { AttemptView, JobView, WaitView } from './views.ts';
 
 export function toJobView(job: Job): JobView {
   const attempts = job.past.map(endedView);
@@ -18,8 +19,27 @@ export function toJobView(job: Job): JobView {
     signal: last?.signal ?? null,
     reason: 'finalAt' in job ? job.reason : null,
     attempts,
+    parent: job.plan.parent,
+    group: job.plan.group,
+    waitsFor: job.state === 'waiting' ? waitView(job) : null,
     index: job.index,
   };
+}
+
+/** What a job waits for, as the API tells it. */
+export function waitView(wait: Wait): WaitView {
+  switch (wait.why) {
+    case 'dependencies':
+      return { why: wait.why, missing: wait.missing };
+    case 'notBefore':
+    case 'backoff':
+      return { why: wait.why, until: toTime(wait.until) };
+    case 'resourceGroup':
+    case 'group':
+      return { why: wait.why };
+    default:
+      return unreachable(wait);
+  }
 }
 
 function liveView(attempt: LiveAttempt): AttemptView {
@@ -53,6 +73,6 @@ function endedView(attempt: EndedAttempt): AttemptView {
 }
 
 /** RFC 3339 in UTC. */
-function toTime(at: Timestamp): string {
+export function toTime(at: Timestamp): string {
   return new Date(at).toISOString();
 }

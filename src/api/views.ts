@@ -1,5 +1,6 @@
 import type { Scope } from '../auth.ts';
 import type { FinalState, JobState, Outcome, Usage } from '../jobs/job.ts';
+import type { Reason } from '../scheduling/explain.ts';
 import type { JobSpec } from '../jobs/spec.ts';
 
 /** The shapes that the HTTP API answers with. Times are RFC 3339 in UTC. */
@@ -31,6 +32,45 @@ export interface JobView {
   readonly signal: string | null;
   readonly reason: string | null;
   readonly attempts: readonly AttemptView[];
+  readonly parent: string | null;
+  readonly group: string | null;
+  /** Why it is not queued yet; null unless it waits. */
+  readonly waitsFor: WaitView | null;
+  readonly index: number;
+}
+
+export type WaitView =
+  | { readonly why: 'dependencies'; readonly missing: readonly string[] }
+  | { readonly why: 'notBefore' | 'backoff'; readonly until: string }
+  | { readonly why: 'resourceGroup' | 'group' };
+
+/** Why a job is where it is, in numbers. */
+export type ExplanationView =
+  | { readonly state: FinalState; readonly reason: string | null }
+  | { readonly state: 'assigned' | 'running'; readonly runner: string; readonly attempt: number }
+  | ({ readonly state: 'waiting'; readonly inside?: number; readonly ahead?: number } & WaitView)
+  | {
+      readonly state: 'queued';
+      readonly ahead: number;
+      readonly runners: number;
+      readonly fitting: number;
+      readonly reasons: readonly Reason[];
+    };
+
+export interface GroupView {
+  readonly id: string;
+  readonly name: string | null;
+  readonly project: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly state: 'open' | 'closed' | 'finished';
+  readonly maxRunning: number | null;
+  readonly failFast: boolean;
+  readonly counts: Readonly<Record<JobState, number>>;
+  readonly createdBy: string;
+  readonly createdAt: string;
+  readonly finishedAt: string | null;
+  /** Who or what cancelled its jobs; null: nobody did. */
+  readonly cancelledBy: string | null;
   readonly index: number;
 }
 
@@ -71,25 +111,6 @@ export interface MemberView {
   readonly http: string | null;
   readonly health: 'alive' | 'unreachable' | 'unknown';
   readonly version: string;
-  /** What a user asked for; null: the leader decides. */
-  readonly wish: 'voter' | 'learner' | 'leave' | null;
-  /** As the member itself says; null: it was not asked, or did not answer. */
-  readonly commitIndex: number | null;
-  readonly appliedIndex: number | null;
-  /** Entries of the leader's log that it does not hold yet; null: the leader was not asked. */
-  readonly lag: number | null;
-  /** When the leader heard of it last; null: never since it was elected, or the leader was not asked. */
-  readonly lastSeen: string | null;
-}
-
-export const WARNING_CODES = ['quorumLost', 'quorumAtRisk', 'voterUnreachable', 'evenVoters', 'wishPending'] as const;
-
-/** What a person should see to. */
-export interface WarningView {
-  readonly code: (typeof WARNING_CODES)[number];
-  readonly detail: string;
-  /** The member that it is about. */
-  readonly member: string | null;
 }
 
 export interface ClusterView {
@@ -101,15 +122,6 @@ export interface ClusterView {
   readonly commitIndex: number;
   readonly appliedIndex: number;
   readonly members: readonly MemberView[];
-  /** How many more voters may fail before nothing is taken any more. */
-  readonly faultTolerance: number;
-  readonly warnings: readonly WarningView[];
-  readonly settings: {
-    /** How many nodes are to vote. */
-    readonly voters: number;
-    /** A duration, `automatic` or `never`. */
-    readonly replaceDeadAfter: string;
-  };
 }
 
 export interface TokenView {
@@ -128,12 +140,6 @@ export interface CreatedJoinToken {
   readonly token: string;
   readonly uses: number;
   readonly expiresAt: string;
-}
-
-/** How another machine becomes a member. */
-export interface InvitationView extends CreatedJoinToken {
-  /** To be run there. */
-  readonly command: string;
 }
 
 /** One line of the answer to a batch, in the order of the request. */

@@ -3,7 +3,8 @@ import type {
   ClusterView,
   CreatedJoinToken,
   CreatedToken,
-  InvitationView,
+  ExplanationView,
+  GroupView,
   JobView,
   Page,
   RunnerView,
@@ -41,11 +42,23 @@ export interface JobQuery {
   readonly queue?: string;
   readonly project?: string;
   readonly name?: string;
+  readonly group?: string;
+  readonly parent?: string;
   /** All must match. */
   readonly labels?: Readonly<Record<string, string>>;
   readonly limit?: number;
   /** `nextCursor` of the page before. */
   readonly cursor?: string;
+}
+
+export interface GroupRequest {
+  readonly name?: string;
+  readonly project?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** How many of its jobs are queued or run at once. */
+  readonly maxRunning?: number;
+  /** The first job that ends badly cancels the others. */
+  readonly failFast?: boolean;
 }
 
 export interface WaitOptions extends CallOptions {
@@ -116,20 +129,8 @@ export class QuorateClient {
   }
 
   /** The job once it is final, or as it is at the timeout. */
-  async wait(id: string, { timeoutMs, signal }: WaitOptions = {}): Promise<JobView> {
-    const endsAt = timeoutMs === undefined ? Infinity : performance.now() + timeoutMs;
-    for (;;) {
-      const pollMs = Math.round(Math.min(POLL_MS, Math.max(0, endsAt - performance.now())));
-      const job = await this.#json<JobView>({
-        method: 'GET',
-        path: `${jobPath(id)}/wait?timeout=${pollMs}ms`,
-        repeat: 'always',
-        waitsMs: pollMs,
-        unreachableMs: this.#reconnectMs,
-        signal,
-      });
-      if (isFinalView(job) || performance.now() >= endsAt) return job;
-    }
+  wait(id: string, { timeoutMs, signal }: WaitOptions = {}): Promise<JobView> {
+    return this.#poll(`${jobPath(id)}/wait`, isFinalView, timeoutMs, signal);
   }
 
   /** `queued` cancels only what does not run yet. A job that runs is final some time after the answer. */
@@ -143,6 +144,40 @@ export class QuorateClient {
   /** Another attempt for a job that ended other than well. */
   retry(id: string, { signal }: CallOptions = {}): Promise<JobView> {
     return this.#post(`${jobPath(id)}/retry`, { repeat: 'unsent', signal });
+  }
+
+  /** Why a job is where it is, in numbers. */
+  explain(id: string, { signal }: CallOptions = {}): Promise<ExplanationView> {
+    return this.#get(`${jobPath(id)}/explain`, signal);
+  }
+
+  /** A set of jobs that takes more until it is closed. */
+  createGroup(request: GroupRequest = {}, { signal }: CallOptions = {}): Promise<GroupView> {
+    return this.#post('/v1/groups', { ...jsonBody(request), repeat: 'unsent', signal });
+  }
+
+  group(id: string, { signal }: CallOptions = {}): Promise<GroupView> {
+    return this.#get(groupPath(id), signal);
+  }
+
+  /** One page, newest first. */
+  groups(query: Pick<JobQuery, 'limit' | 'cursor'> = {}, { signal }: CallOptions = {}): Promise<Page<GroupView>> {
+    return this.#get(`/v1/groups${queryOf(query)}`, signal);
+  }
+
+  /** It takes no more jobs. */
+  closeGroup(id: string, { signal }: CallOptions = {}): Promise<GroupView> {
+    return this.#post(`${groupPath(id)}/close`, { repeat: 'always', signal });
+  }
+
+  /** It takes no more jobs, and those that it has are cancelled. */
+  cancelGroup(id: string, { signal }: CallOptions = {}): Promise<GroupView> {
+    return this.#post(`${groupPath(id)}/cancel`, { repeat: 'always', signal });
+  }
+
+  /** The group once it is closed and all its jobs are final, or as it is at the timeout. */
+  waitForGroup(id: string, { timeoutMs, signal }: WaitOptions = {}): Promise<GroupView> {
+    return this.#poll(`${groupPath(id)}/wait`, (group: GroupView) => group.state === 'finished', timeoutMs, signal);
   }
 
   /** Each byte once, in order within its stream, over as many connections as it takes. */
@@ -174,59 +209,22 @@ export class QuorateClient {
     return this.#get(`/v1/cluster?consistency=${consistency}`, signal);
   }
 
-  /**
-   * `voter` promotes a learner, `learner` demotes a voter for good, `automatic` lets the leader decide again.
-   * @param request `force`: even when no majority of the voters would be alive
-   */
-  setMemberRole(
-    request: { readonly id: string; readonly role: 'voter' | 'learner' | 'automatic'; readonly force?: boolean },
-    { signal }: CallOptions = {},
-  ): Promise<ClusterView> {
-    const path = '/v1/cluster/members';
-    return this.#post(path, { ...jsonBody(request), repeat: 'always', waitsMs: MEMBERSHIP_MS, signal });
+  /** `voter` promotes a learner, `learner` demotes a voter. */
+  setMemberRole(id: string, role: 'voter' | 'learner', { signal }: CallOptions = {}): Promise<ClusterView> {
+    return this.#post('/v1/cluster/members', { ...jsonBody({ id, role }), repeat: 'always', signal });
   }
 
-  /** A join token for one machine, with the command to run there. `ttl` is a duration; an hour when left out. */
-  inviteMember(request: { readonly ttl?: string } = {}, { signal }: CallOptions = {}): Promise<InvitationView> {
-    return this.#post('/v1/cluster/members', { ...jsonBody(request), repeat: 'unsent', signal });
-  }
-
-  removeMember(
-    id: string,
-    { force = false, signal }: CallOptions & { readonly force?: boolean } = {},
-  ): Promise<ClusterView> {
-    const query = force ? '?force=true' : '';
+  removeMember(id: string, { signal }: CallOptions = {}): Promise<ClusterView> {
     return this.#json({
       method: 'DELETE',
-      path: `/v1/cluster/members/${encodeURIComponent(id)}${query}`,
-      repeat: 'always',
-      waitsMs: MEMBERSHIP_MS,
+      path: `/v1/cluster/members/${encodeURIComponent(id)}`,
+      repeat: 'unsent',
       signal,
     });
   }
 
-  /** Resolves once the member leads. */
   transferLeadership(to: string, { signal }: CallOptions = {}): Promise<ClusterView> {
-    return this.#post('/v1/cluster/transfer', {
-      ...jsonBody({ to }),
-      repeat: 'always',
-      waitsMs: MEMBERSHIP_MS,
-      signal,
-    });
-  }
-
-  /** @param settings what is left out stays. `replaceDeadAfter` is a duration, `automatic` or `never` */
-  setClusterSettings(
-    settings: { readonly voters?: number; readonly replaceDeadAfter?: string },
-    { signal }: CallOptions = {},
-  ): Promise<ClusterView> {
-    return this.#json({
-      method: 'PUT',
-      path: '/v1/cluster/settings',
-      ...jsonBody(settings),
-      repeat: 'always',
-      signal,
-    });
+    return this.#post('/v1/cluster/transfer', { ...jsonBody({ to }), repeat: 'always', signal });
   }
 
   async tokens({ signal }: CallOptions = {}): Promise<readonly TokenView[]> {
@@ -294,6 +292,27 @@ export class QuorateClient {
     return readWhole(response, signal);
   }
 
+  async #poll<Value>(
+    path: string,
+    isOver: (value: Value) => boolean,
+    timeoutMs: number | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Value> {
+    const endsAt = timeoutMs === undefined ? Infinity : performance.now() + timeoutMs;
+    for (;;) {
+      const pollMs = Math.round(Math.min(POLL_MS, Math.max(0, endsAt - performance.now())));
+      const value = await this.#json<Value>({
+        method: 'GET',
+        path: `${path}?timeout=${pollMs}ms`,
+        repeat: 'always',
+        waitsMs: pollMs,
+        unreachableMs: this.#reconnectMs,
+        signal,
+      });
+      if (isOver(value) || performance.now() >= endsAt) return value;
+    }
+  }
+
   #get<Value>(path: string, signal: AbortSignal | undefined): Promise<Value> {
     return this.#json({ method: 'GET', path, repeat: 'always', signal });
   }
@@ -311,8 +330,6 @@ interface Consistency {
   readonly consistency?: 'linearizable' | 'stale';
 }
 
-/** A node waits so long for a change of the membership before it answers that it may still come. */
-const MEMBERSHIP_MS = 40_000;
 const BLOB_TRANSFER_MS = 60 * 60 * 1000;
 
 async function* readWhole(response: Response, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array, void> {
@@ -330,6 +347,10 @@ async function* toLines(specs: AsyncIterable<JobSpec>): AsyncGenerator<string, v
 
 function jobPath(id: string): string {
   return `/v1/jobs/${encodeURIComponent(id)}`;
+}
+
+function groupPath(id: string): string {
+  return `/v1/groups/${encodeURIComponent(id)}`;
 }
 
 function blobPath(hash: string): string {

@@ -58,15 +58,25 @@ interface JobBase {
   /** Orders jobs of one priority: counts submissions and revivals of the whole cluster. */
   readonly sequence: number;
   readonly past: readonly EndedAttempt[];
+  /** How many jobs stand above it: 0 for one that no job submitted. */
+  readonly depth?: number;
   /** How often it came back after it was final, because a client had it tried again. */
   readonly revivals?: number;
   /** The log index of the entry that last changed it. */
   readonly index: number;
 }
 
+/** What a job waits for before it is queued, in the order in which it waits. */
+export type Wait =
+  /** Jobs that have to be final first, those that are not yet. */
+  | { readonly why: 'dependencies'; readonly missing: readonly JobId[] }
+  | { readonly why: 'notBefore' | 'backoff'; readonly until: Timestamp }
+  /** A turn: another job of its resource group has it, or as many of its group as may run at once. */
+  | { readonly why: 'resourceGroup' | 'group' };
+
 /** A field exists only where it is legal. Jobs are immutable values: apply replaces them. */
 export type Job =
-  | (JobBase & { readonly state: 'waiting'; readonly until: Timestamp; readonly why: 'notBefore' | 'backoff' })
+  | (JobBase & { readonly state: 'waiting' } & Wait)
   | (JobBase & { readonly state: 'queued'; readonly queuedAt: Timestamp })
   | (JobBase & {
       readonly state: 'assigned' | 'running';

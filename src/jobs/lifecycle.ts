@@ -14,7 +14,7 @@ import type {
   Timestamp,
   WaitingJob,
 } from './job.ts';
-import type { JobPlan } from './plan.ts';
+import type { Dependency, JobPlan } from './plan.ts';
 import { allowsRetryOf, backoffMs } from './retry.ts';
 import type { JobSpec } from './spec.ts';
 
@@ -35,14 +35,49 @@ export interface Submission {
   readonly plan: JobPlan;
   readonly submittedBy: string;
   readonly sequence: number;
+  /** How many jobs stand above it. */
+  readonly depth: number;
+  /** Jobs of its `dependsOn` that are not final. */
+  readonly missing: readonly JobId[];
 }
 
 export function submitJob(submission: Submission, now: Moment): QueuedJob | WaitingJob {
-  const { id, spec, plan, submittedBy, sequence } = submission;
-  const base = { id, spec, plan, submittedBy, submittedAt: now.at, sequence, past: [], revivals: 0, index: now.index };
-  return plan.notBefore !== null && plan.notBefore > now.at
-    ? { ...base, state: 'waiting', until: plan.notBefore, why: 'notBefore' }
-    : { ...base, state: 'queued', queuedAt: now.at };
+  const { missing, ...rest } = submission;
+  const base = { ...rest, submittedAt: now.at, past: [], revivals: 0, index: now.index };
+  if (missing.length > 0) return { ...base, state: 'waiting', why: 'dependencies', missing };
+  return atItsTime(base, now);
+}
+
+/** One of the jobs that it depends on is final. */
+export function meetDependency(job: WaitingJob, on: JobId, outcome: FinalState, now: Moment): Job {
+  if (job.why !== 'dependencies') return job;
+  const dependency = job.plan.dependsOn.find((candidate) => candidate.job === on);
+  if (dependency === undefined || !isMet(dependency, outcome)) return finish(job, 'cancelled', unmet(on, outcome), now);
+  const missing = job.missing.filter((id) => id !== on);
+  if (missing.length > 0) return { ...job, missing, index: now.index };
+  return atItsTime(baseOf(job, now), now);
+}
+
+export function isMet({ on }: Dependency, outcome: FinalState): boolean {
+  switch (on) {
+    case 'succeeded':
+      return outcome === 'succeeded';
+    case 'failed':
+      return outcome !== 'succeeded';
+    case 'finished':
+      return true;
+    default:
+      return unreachable(on);
+  }
+}
+
+export function unmet(on: JobId, outcome: FinalState): string {
+  return `the job ${on}, which it depends on, ended as ${outcome}`;
+}
+
+/** It may be queued but for the others of its resource group and group. */
+export function holdBack(job: QueuedJob, why: 'resourceGroup' | 'group', now: Moment): WaitingJob {
+  return { ...baseOf(job, now), state: 'waiting', why };
 }
 
 /** The number of the attempt that comes next, or of the one under way. */
@@ -157,13 +192,20 @@ function requeue(job: Job, waitMs: number, now: Moment): Job {
   return { ...baseOf(job, now), state: 'waiting', until: now.at + waitMs, why: 'backoff' };
 }
 
+function atItsTime<Base extends { readonly plan: JobPlan }>(base: Base, now: Moment) {
+  const { notBefore } = base.plan;
+  return notBefore !== null && notBefore > now.at
+    ? ({ ...base, state: 'waiting', until: notBefore, why: 'notBefore' } as const)
+    : ({ ...base, state: 'queued', queuedAt: now.at } as const);
+}
+
 function finish(job: Job, state: FinalState, reason: string | null, now: Moment): FinalJob {
   return { ...baseOf(job, now), state, finalAt: now.at, reason };
 }
 
 function baseOf(job: Job, now: Moment) {
-  const { id, spec, plan, submittedBy, submittedAt, sequence, past, revivals = 0 } = job;
-  return { id, spec, plan, submittedBy, submittedAt, sequence, past, revivals, index: now.index };
+  const { id, spec, plan, submittedBy, submittedAt, sequence, depth = 0, past, revivals = 0 } = job;
+  return { id, spec, plan, submittedBy, submittedAt, sequence, depth, past, revivals, index: now.index };
 }
 
 function placeOf({ attempt, runner, incarnation, assignedAt }: LiveAttempt) {

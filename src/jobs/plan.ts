@@ -1,3 +1,4 @@
+import type { GroupId, JobId } from '../ids.ts';
 import { type Constraint, parseConstraint } from '../resources/constraint.ts';
 import { fromSpec, type Resources } from '../resources/resources.ts';
 import { parseDuration } from '../units.ts';
@@ -17,6 +18,18 @@ export interface JobPlan {
   readonly queueTimeoutMs: number | null;
   readonly notBefore: Timestamp | null;
   readonly retry: RetryPlan;
+  readonly dependsOn: readonly Dependency[];
+  readonly group: GroupId | null;
+  readonly parent: JobId | null;
+  /** Whether it is cancelled with its parent. */
+  readonly withParent: 'cancelled' | 'detached';
+  readonly resourceGroup: string | null;
+}
+
+/** `failed`: it ended in any other way than succeeded. */
+export interface Dependency {
+  readonly job: JobId;
+  readonly on: 'succeeded' | 'failed' | 'finished';
 }
 
 export interface RetryPlan {
@@ -33,6 +46,7 @@ export interface RetryPlan {
 const DEFAULT_NAME = 'default';
 const DEFAULT_PRIORITY = 50;
 const NO_CONSTRAINTS: readonly Constraint[] = [];
+const NO_DEPENDENCIES: readonly Dependency[] = [];
 const DEFAULT_RETRY: RetryPlan = {
   max: 0,
   on: ['failed', 'timedOut'],
@@ -54,7 +68,17 @@ export function planOf(spec: JobSpec): JobPlan {
     queueTimeoutMs: durationOf(spec.queueTimeout),
     notBefore: spec.notBefore === undefined ? null : Date.parse(spec.notBefore),
     retry: retryOf(spec.retry),
+    dependsOn: dependenciesOf(spec.dependsOn),
+    group: spec.group ?? null,
+    parent: spec.parent ?? null,
+    withParent: spec.detach === true ? 'detached' : 'cancelled',
+    resourceGroup: spec.resourceGroup ?? null,
   };
+}
+
+function dependenciesOf(written: JobSpec['dependsOn']): readonly Dependency[] {
+  if (written === undefined || written.length === 0) return NO_DEPENDENCIES;
+  return written.map(({ job, on }) => ({ job, on: on ?? 'succeeded' }));
 }
 
 function durationOf(text: string | undefined): number | null {

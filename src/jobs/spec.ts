@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Rejection } from '../errors.ts';
+import { isGroupId, isJobId } from '../ids.ts';
 import { LIMITS } from '../limits.ts';
 import { parseConstraint } from '../resources/constraint.ts';
 import { formatDuration, parseDuration, parseSize } from '../units.ts';
@@ -36,7 +37,7 @@ const isWorkdirShort = (path: string) =>
   utf8.encode(path).length <= LIMITS.workdirBytes;
 const name = text.min(1).max(LIMITS.nameLength);
 /** Names that become part of keys and labels. */
-const identifier = z
+export const identifier = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/, 'must be a name of letters, digits and ._/-');
 const pause = durationFrom(0);
@@ -71,15 +72,25 @@ const retrySchema = z.union([
   }),
 ]);
 
+const jobReference = z.string().refine(isJobId, 'must be the id of a job: a UUID in lower case');
+const groupReference = z.string().refine(isGroupId, 'must be the id of a group: a UUID in lower case');
+
+const dependencySchema = z.strictObject({
+  job: jobReference,
+  /** What has to become of it: `failed` is any end but succeeded. `finished`: any end. */
+  on: z.enum(['succeeded', 'failed', 'finished']).optional(),
+});
+
+export const labelsSchema = z
+  .record(identifier, wellFormed.max(LIMITS.nameLength))
+  .refine((labels) => Object.keys(labels).length <= LIMITS.labels, `at most ${LIMITS.labels} labels`);
+
 export const jobSpecSchema = z.strictObject({
   command: z.array(text).min(1).max(LIMITS.commandArguments),
   name: name.optional(),
   project: identifier.optional(),
   queue: identifier.optional(),
-  labels: z
-    .record(identifier, wellFormed.max(LIMITS.nameLength))
-    .refine((labels) => Object.keys(labels).length <= LIMITS.labels, `at most ${LIMITS.labels} labels`)
-    .optional(),
+  labels: labelsSchema.optional(),
   env: z
     .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of a variable'), text)
     .refine((env) => Object.keys(env).length <= LIMITS.envVariables, `at most ${LIMITS.envVariables} variables`)
@@ -99,21 +110,21 @@ export const jobSpecSchema = z.strictObject({
   timeout: timeLimit.optional(),
   queueTimeout: timeLimit.optional(),
   notBefore: z.iso.datetime({ offset: true }).optional(),
+  dependsOn: z
+    .array(dependencySchema)
+    .max(LIMITS.dependencies)
+    .refine((all) => new Set(all.map(({ job }) => job)).size === all.length, 'names a job twice')
+    .optional(),
+  group: groupReference.optional(),
+  parent: jobReference.optional(),
+  /** Stays when its parent is cancelled. */
+  detach: z.boolean().optional(),
+  /** Of all jobs of a project that name the same, one is queued or runs at a time. */
+  resourceGroup: identifier.optional(),
   retry: retrySchema.optional(),
 });
 
 export type JobSpec = z.infer<typeof jobSpecSchema>;
 
 /** Fields of the contract that are refused as `notSupported` until their part is built. */
-export const LATER_FIELDS = [
-  'secrets',
-  'inputs',
-  'outputs',
-  'image',
-  'idleTimeout',
-  'dependsOn',
-  'group',
-  'parent',
-  'resourceGroup',
-  'retention',
-] as const;
+export const LATER_FIELDS = ['secrets', 'inputs', 'outputs', 'image', 'idleTimeout', 'retention'] as const;

@@ -1,5 +1,6 @@
 import type { JobId, NodeId } from '../ids.ts';
-import type { QueuedJob, Timestamp } from '../jobs/job.ts';
+import { unreachable } from '../errors.ts';
+import type { QueuedJob, Timestamp, WaitingJob } from '../jobs/job.ts';
 import type { JobPlan } from '../jobs/plan.ts';
 import { LIMITS } from '../limits.ts';
 import { formatConstraint, matches } from '../resources/constraint.ts';
@@ -9,6 +10,14 @@ import type { Allocation, ClusterState } from '../state/state.ts';
 /** Why a job is where it is, in data. */
 export type Explanation =
   | { readonly state: 'waiting'; readonly why: 'notBefore' | 'backoff'; readonly until: Timestamp }
+  | { readonly state: 'waiting'; readonly why: 'dependencies'; readonly missing: readonly JobId[] }
+  | {
+      readonly state: 'waiting';
+      readonly why: 'resourceGroup' | 'group';
+      /** Jobs whose turn it is now, as many as there may be, and those whose turn comes before this one's. */
+      readonly inside: number;
+      readonly ahead: number;
+    }
   | {
       readonly state: 'queued';
       /** Jobs that come before it; smaller ones behind may still pass it. */
@@ -42,12 +51,30 @@ export function explain(state: ClusterState, id: JobId): Explanation | null {
     case undefined:
       return null;
     case 'waiting':
-      return { state: 'waiting', why: job.why, until: job.until };
+      return explainWaiting(state, job);
     case 'assigned':
     case 'running':
       return { state: job.state, runner: job.current.runner, attempt: job.current.attempt };
     case 'queued':
       return explainQueued(state, job);
+  }
+}
+
+function explainWaiting({ relations }: ClusterState, job: WaitingJob): Explanation {
+  const { state } = job;
+  switch (job.why) {
+    case 'notBefore':
+    case 'backoff':
+      return { state, why: job.why, until: job.until };
+    case 'dependencies':
+      return { state, why: job.why, missing: job.missing };
+    case 'resourceGroup':
+    case 'group': {
+      const gate = relations.gateOf(job);
+      return { state, why: job.why, inside: gate?.inside ?? 0, ahead: gate?.ahead(job) ?? 0 };
+    }
+    default:
+      return unreachable(job);
   }
 }
 

@@ -104,8 +104,13 @@ export class JobQueue {
   }
 }
 
+export interface Ordered {
+  readonly sequence: number;
+  readonly plan: Pick<JobPlan, 'priority'>;
+}
+
 /** Unique, and smaller for what comes first. */
-export function orderKey(job: QueuedJob): number {
+export function orderKey(job: Ordered): number {
   return (LIMITS.priorityMax - job.plan.priority) * SEQUENCES + job.sequence;
 }
 

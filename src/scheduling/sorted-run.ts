@@ -77,6 +77,16 @@ export class SortedRun<Value> {
     return undefined;
   }
 
+  /** In order, from the first key that is not below `key`. The run must not change meanwhile. */
+  *valuesFrom(key: number): Generator<Value, undefined> {
+    for (let at = this.#chunkOf(key); at < this.#chunks.length; at += 1) {
+      const chunk = this.#chunks[at];
+      if (chunk === undefined) continue;
+      for (let i = lowerBound(chunk.keys, key); i < chunk.values.length; i += 1) yield chunk.values[i] as Value;
+    }
+    return undefined;
+  }
+
   /** The first chunk whose last key is not below `key`. */
   #chunkOf(key: number): number {
     let low = 0;

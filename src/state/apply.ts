@@ -3,6 +3,8 @@ import { ChangeSet, type ChangeEvent } from './change-set.ts';
 import { clock } from './clock-command.ts';
 import * as clusterCommands from './cluster-commands.ts';
 import { type Command, type CommandResult, type EntryPayload, type Proposal, refuse } from './commands.ts';
+import { carryOutFollowUps } from './follow-ups.ts';
+import * as groupCommands from './group-commands.ts';
 import * as jobCommands from './job-commands.ts';
 import * as memberCommands from './member-commands.ts';
 import { type Asker, identify, permit } from './permissions.ts';
@@ -43,6 +45,7 @@ export function apply(state: ClusterState, entry: EntryPayload, index: number): 
     const answer = applyProposal(changes, proposal);
     if (answer !== null) results.push({ origin: proposal.origin, sequence: proposal.sequence, results: answer });
   }
+  carryOutFollowUps(changes);
   return { results, changes: changes.finish(), events: changes.events };
 }
 
@@ -93,6 +96,12 @@ function applyCommand(changes: ChangeSet, command: Command, asker: Asker): Comma
       return jobCommands.cancel(changes, command, asker.id);
     case 'retry':
       return jobCommands.retry(changes, command);
+    case 'createGroup':
+      return groupCommands.create(changes, command, asker.id);
+    case 'closeGroup':
+      return groupCommands.close(changes, command);
+    case 'cancelGroup':
+      return groupCommands.cancel(changes, command, asker.id);
     case 'registerRunner':
       return runnerCommands.registerRunner(changes, command);
     case 'loseRunner':

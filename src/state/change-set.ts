@@ -1,7 +1,10 @@
-import type { JobId, NodeId, TokenId } from '../ids.ts';
+import type { GroupId, JobId, NodeId, TokenId } from '../ids.ts';
+import { cancelGroup, countJob, failsWith, type Group } from '../jobs/group.ts';
 import { isFinal, type Job, type JobState } from '../jobs/job.ts';
-import type { Moment } from '../jobs/lifecycle.ts';
+import { holdBack, type Moment, releaseJob } from '../jobs/lifecycle.ts';
+import type { JobPlan } from '../jobs/plan.ts';
 import type {
+  FollowUpRecord,
   NodeRecord,
   ProposerRecord,
   RemovedRecord,
@@ -11,14 +14,20 @@ import type {
   StateTables,
   TokenRecord,
 } from './records.ts';
-import { allocate, type ClusterState, deallocate, enterJob, leaveJob } from './state.ts';
+import { allocate, type ClusterState, deallocate, enterJob, leaveJob, setGroupDue } from './state.ts';
 
 /** What others react to, in the order in which it happened. A null value: it is gone. */
 export type ChangeEvent =
   | { readonly kind: 'job'; readonly job: Job; /** Null for a new one. */ readonly before: JobState | null }
+  /** Once an entry, as it is at its end. */
+  | { readonly kind: 'group'; readonly id: GroupId; readonly group: Group | null }
   | { readonly kind: 'runner'; readonly id: NodeId; readonly runner: RunnerRecord | null }
   | { readonly kind: 'node'; readonly id: NodeId; readonly node: NodeRecord | null }
   | { readonly kind: 'token'; readonly id: TokenId; readonly token: TokenRecord | null };
+
+export function followUpKey(kind: FollowUpRecord['kind'], id: JobId | GroupId): string {
+  return `${kind} ${id}`;
+}
 
 /** Starts of nodes whose proposals are remembered; those that were quiet for longest go first. */
 const MAX_PROPOSERS = 10_000;
@@ -37,6 +46,7 @@ export class ChangeSet {
   readonly #proposers = new Set<string>();
   readonly #revived = new Set<string>();
   readonly #removed = new Set<string>();
+  readonly #groups = new Set<GroupId>();
 
   constructor(state: ClusterState, now: Moment) {
     this.state = state;
@@ -47,15 +57,47 @@ export class ChangeSet {
   putJob(before: Job | null, job: Job): void {
     if (before === job) return;
     if (before !== null && !isFinal(before)) leaveJob(this.state, before);
-    if (isFinal(job)) {
-      this.state.jobs.delete(job.id);
-      if ((job.revivals ?? 0) > 0) this.#putRevived(job.id);
+    const after = this.admit(before, job);
+    if (isFinal(after)) {
+      this.state.jobs.delete(after.id);
+      if ((after.revivals ?? 0) > 0) this.#putRevived(after.id);
     } else {
-      this.state.jobs.set(job.id, job);
-      enterJob(this.state, job);
+      this.state.jobs.set(after.id, after);
+      enterJob(this.state, after);
     }
-    this.#jobs.set(job.id, job);
-    this.events.push({ kind: 'job', job, before: before?.state ?? null });
+    this.#jobs.set(after.id, after);
+    this.events.push({ kind: 'job', job: after, before: before?.state ?? null });
+    this.#countInGroup(before, after);
+    if (isFinal(after) && this.state.relations.dependentsOf(after.id).size > 0) {
+      this.putFollowUp({ kind: 'dependents', job: after.id, outcome: after.state, at: this.now.at });
+    }
+    this.#letThrough(after.plan);
+  }
+
+  putGroup(group: Group | null, id: GroupId): void {
+    if (group === null) {
+      this.state.groups.delete(id);
+      this.state.due.delete('group', id);
+    } else {
+      this.state.groups.set(id, group);
+      setGroupDue(this.state, group);
+    }
+    this.record('group', id, group);
+    this.#groups.add(id);
+  }
+
+  /** Takes the place of one of the same kind and id. */
+  putFollowUp(record: FollowUpRecord): void {
+    const key = followUpKey(record.kind, record.kind === 'members' ? record.group : record.job);
+    this.state.followUps.set(key, record);
+    this.state.followUpOrder.set({ kind: 'followUp', key, at: record.at });
+    this.record('followUp', key, record);
+  }
+
+  removeFollowUp(key: string): void {
+    this.state.followUps.delete(key);
+    this.state.followUpOrder.delete('followUp', key);
+    this.record('followUp', key, null);
   }
 
   putRunner(record: RunnerRecord): void {
@@ -110,7 +152,8 @@ export class ChangeSet {
 
   /** Each record that changed, once, as it now is. */
   finish(): readonly StateRecord[] {
-    const { cluster, proposers, revived, removed } = this.state;
+    const { cluster, proposers, revived, removed, groups } = this.state;
+    for (const id of this.#groups) this.events.push({ kind: 'group', id, group: groups.get(id) ?? null });
     this.#keepNewest('proposer', proposers, this.#proposers, MAX_PROPOSERS);
     this.#keepNewest('revived', revived, this.#revived, MAX_REVIVED);
     this.#keepNewest('removed', removed, this.#removed, MAX_REMOVED);
@@ -118,6 +161,35 @@ export class ChangeSet {
     for (const [key, value] of this.#jobs) changes.push({ table: 'job', key, value });
     if (cluster !== null) changes.push({ table: 'cluster', key: 'cluster', value: cluster });
     return changes;
+  }
+
+  /** A job that comes to be queued has to wait at the first gate that is not open to it. */
+  admit(before: Job | null, job: Job): Job {
+    if (job.state !== 'queued' || before?.state === 'queued') return job;
+    const passages = this.state.relations.passagesOf(job.plan);
+    const passed = before?.state === 'waiting' ? passages.findIndex(({ why }) => why === before.why) : -1;
+    const closed = passages.slice(passed + 1).find(({ gate }) => !gate.hasRoom || gate.waiting > 0);
+    return closed === undefined ? job : holdBack(job, closed.why, this.now);
+  }
+
+  /** Whose turn has come at the gates that jobs of this plan go through. */
+  #letThrough(plan: JobPlan): void {
+    for (const { gate } of this.state.relations.passagesOf(plan)) {
+      for (let next = gate.next(); next !== null; next = gate.next()) this.putJob(next, releaseJob(next, this.now));
+    }
+  }
+
+  #countInGroup(before: Job | null, { id, plan, state }: Job): void {
+    const group = plan.group === null ? undefined : this.state.groups.get(plan.group);
+    if (group === undefined) return;
+    const counted = countJob(group, before?.state ?? null, state, this.now);
+    if (failsWith(counted, state)) this.cancelGroup(counted, `the end of ${id}`);
+    else this.putGroup(counted, group.id);
+  }
+
+  cancelGroup(group: Group, by: string): void {
+    this.putGroup(cancelGroup(group, by, this.now), group.id);
+    this.putFollowUp({ kind: 'members', group: group.id, by, after: 0, at: this.now.at });
   }
 
   #putRevived(id: JobId): void {

@@ -1,5 +1,5 @@
 import { unreachable } from '../errors.ts';
-import type { JobId, TokenId } from '../ids.ts';
+import type { GroupId, JobId, TokenId } from '../ids.ts';
 import { expireJob, releaseJob } from '../jobs/lifecycle.ts';
 import type { ChangeSet } from './change-set.ts';
 import type { CommandResult } from './commands.ts';
@@ -35,6 +35,11 @@ function carryOut(changes: ChangeSet, due: Due): void {
     case 'joinToken':
       state.joinTokens.delete(due.key as TokenId);
       changes.record('joinToken', due.key, null);
+      break;
+    case 'group':
+      changes.putGroup(null, due.key as GroupId);
+      break;
+    case 'followUp':
       break;
     default:
       unreachable(due.kind);

@@ -1,6 +1,7 @@
 import { Packr } from 'msgpackr';
 import { Fault, Rejection } from '../errors.ts';
-import type { Timestamp } from '../jobs/job.ts';
+import type { Job, Timestamp } from '../jobs/job.ts';
+import { planOf } from '../jobs/plan.ts';
 import type { EntryPayload, Proposal } from './commands.ts';
 import type { StateTable, StateTables } from './records.ts';
 import { isProposal } from './shapes.ts';
@@ -17,7 +18,9 @@ import { isProposal } from './shapes.ts';
  */
 const PROPOSAL_VERSION = 1;
 const ENTRY_VERSION = 1;
-const RECORD_VERSION = 1;
+/** 2: a job is stored without its plan, which its spec gives. In 1 it stands there, and may lack what plans tell now. */
+const RECORD_VERSION = 2;
+const READABLE_RECORD_VERSIONS: readonly number[] = [1, RECORD_VERSION];
 
 const AT_OFFSET = 1;
 const COUNT_OFFSET = 9;
@@ -86,13 +89,20 @@ export function decodeEntry(bytes: Uint8Array): DecodedEntry {
 }
 
 /** The value of one record of the state, as the storage keeps it. */
-export function encodeRecord<Table extends StateTable>(_table: Table, value: StateTables[Table]): Uint8Array {
-  return encode(RECORD_VERSION, value);
+export function encodeRecord<Table extends StateTable>(table: Table, value: StateTables[Table]): Uint8Array {
+  return encode(RECORD_VERSION, table === 'job' ? withoutPlan(value as Job) : value);
 }
 
 /** @throws Rejection `wrongVersion`; Fault `corrupt` */
 export function decodeRecord<Table extends StateTable>(table: Table, bytes: Uint8Array): StateTables[Table] {
-  return decode(RECORD_VERSION, `a record of the table ${table}`, bytes) as StateTables[Table];
+  const [version = RECORD_VERSION] = bytes;
+  const readable = READABLE_RECORD_VERSIONS.includes(version) ? version : RECORD_VERSION;
+  const value = decode(readable, `a record of the table ${table}`, bytes) as StateTables[Table];
+  return table === 'job' ? { ...value, plan: planOf((value as Job).spec) } : value;
+}
+
+function withoutPlan({ plan: _, ...stored }: Job): object {
+  return stored;
 }
 
 function tryDecodeProposal(bytes: Uint8Array): Proposal | null {

@@ -1,7 +1,8 @@
 import type { Principal, Scope } from '../auth.ts';
 import type { RejectionCode } from '../errors.ts';
-import type { Incarnation, JobId, NodeId, TokenId } from '../ids.ts';
-import type { AttemptEnd, FinalJob, Timestamp } from '../jobs/job.ts';
+import type { GroupId, Incarnation, JobId, NodeId, TokenId } from '../ids.ts';
+import type { GroupSpec } from '../jobs/group.ts';
+import type { AttemptEnd, FinalJob, FinalState, Timestamp } from '../jobs/job.ts';
 import type { JobSpec } from '../jobs/spec.ts';
 import type { Resources } from '../resources/resources.ts';
 import type { MemberWish, VoterPolicy } from './records.ts';
@@ -26,6 +27,8 @@ export type Command =
       readonly placement: Placement | null;
       /** `bodyHash` tells a repetition from another request under the same key. */
       readonly idempotency: { readonly key: string; readonly bodyHash: string } | null;
+      /** Of jobs that it depends on, how they ended, as the proposer read it: the heap does not hold final ones. */
+      readonly outcomes?: readonly { readonly job: JobId; readonly state: FinalState }[];
     }
   | { readonly kind: 'assign'; readonly job: JobId; readonly attempt: number; readonly placement: Placement }
   | {
@@ -47,6 +50,9 @@ export type Command =
   | { readonly kind: 'cancel'; readonly job: JobId; readonly mode: 'any' | 'queued' }
   /** Final jobs are not in the heap: `record` is the job as its proposer read it behind a barrier. */
   | { readonly kind: 'retry'; readonly job: JobId; readonly record: FinalJob }
+  | { readonly kind: 'createGroup'; readonly id: GroupId; readonly spec: GroupSpec }
+  | { readonly kind: 'closeGroup'; readonly id: GroupId }
+  | { readonly kind: 'cancelGroup'; readonly id: GroupId }
   | {
       readonly kind: 'registerRunner';
       readonly runner: NodeId;

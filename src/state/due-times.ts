@@ -3,7 +3,7 @@ import type { Timestamp } from '../jobs/job.ts';
 
 /** What becomes due: a job's release or expiry, or the end of a record. */
 export interface Due {
-  readonly kind: 'job' | 'idempotency' | 'token' | 'joinToken';
+  readonly kind: 'job' | 'idempotency' | 'token' | 'joinToken' | 'group' | 'followUp';
   readonly key: string;
   readonly at: Timestamp;
 }

@@ -1,7 +1,9 @@
 import { assert } from '../errors.ts';
+import { unfinishedOf } from '../jobs/group.ts';
 import type { Job, LiveJob, UnfinishedJob } from '../jobs/job.ts';
 import { attemptOf } from '../jobs/lifecycle.ts';
 import { add, amountOf, type Resources, ZERO } from '../resources/resources.ts';
+import type { JobsInOrder } from './relations.ts';
 import type { Allocation, ClusterState } from './state.ts';
 
 /** Looks at the whole state: for tests after each step, too slow for a cluster at work. @throws AssertionError */
@@ -9,6 +11,7 @@ export function checkInvariants(state: ClusterState): void {
   checkQueue(state);
   checkCounts(state);
   checkDue(state);
+  checkRelations(state);
   for (const job of state.jobs.values()) checkJob(state, job);
   for (const allocation of state.allocations.values()) checkAllocation(state, allocation);
   assert(state.allocations.size === state.runners.size, 'each runner has one allocation');
@@ -42,6 +45,7 @@ function checkCounts(state: ClusterState): void {
 
 function checkDue(state: ClusterState): void {
   let due = state.idempotency.size + state.joinTokens.size;
+  for (const group of state.groups.values()) due += group.state === 'finished' ? 1 : 0;
   for (const token of state.tokens.values()) due += token.expiresAt === null ? 0 : 1;
   for (const job of state.jobs.values()) {
     const at = dueOf(job);
@@ -51,8 +55,54 @@ function checkDue(state: ClusterState): void {
   assert(state.due.size === due, 'nothing is due that is not there');
 }
 
+function checkRelations(state: ClusterState): void {
+  const { relations, jobs, groups } = state;
+  const inside = new Map<object, number>();
+  const unfinished = new Map<string, number>();
+  for (const job of jobs.values()) {
+    const { parent, withParent, group } = job.plan;
+    if (parent !== null && withParent === 'cancelled')
+      assert(holds(relations.childrenOf(parent), job), 'a child is known');
+    if (group !== null) {
+      assert(holds(relations.membersOf(group), job), 'a member of a group is known');
+      unfinished.set(group, (unfinished.get(group) ?? 0) + 1);
+    }
+    if (job.state === 'waiting' && job.why === 'dependencies') {
+      for (const on of job.missing) {
+        assert(holds(relations.dependentsOf(on), job), 'a dependent is known');
+        assert(
+          jobs.has(on) || state.followUps.has(`dependents ${on}`),
+          'a job waits for one that will tell of its end',
+        );
+      }
+    }
+    for (const gate of gatesPassed(state, job)) inside.set(gate, (inside.get(gate) ?? 0) + 1);
+  }
+  for (const gate of relations.gates.values()) {
+    assert(gate.inside === (inside.get(gate) ?? 0), 'a gate knows how many it let through');
+    assert(gate.inside <= gate.capacity, 'a gate lets no more through than it may');
+    assert(gate.next() === null, 'nobody waits at a gate that has room');
+  }
+  for (const group of groups.values()) {
+    assert(unfinishedOf(group) === (unfinished.get(group.id) ?? 0), 'a group counts its jobs');
+    const isOver = group.state !== 'open' && unfinishedOf(group) === 0;
+    assert((group.state === 'finished') === isOver, 'a group is finished when it is closed and all its jobs are final');
+  }
+  assert(state.followUpOrder.size === state.followUps.size, 'each follow-up is to be carried out');
+}
+
+function holds(run: JobsInOrder, job: Job): boolean {
+  return run.valuesFrom(job.sequence).next().value === job.id;
+}
+
+function gatesPassed({ relations }: ClusterState, job: UnfinishedJob): object[] {
+  const passages = relations.passagesOf(job.plan);
+  const at = job.state === 'waiting' ? passages.findIndex(({ why }) => why === job.why) : passages.length;
+  return passages.slice(0, Math.max(at, 0)).map(({ gate }) => gate);
+}
+
 function dueOf(job: UnfinishedJob): number | null {
-  if (job.state === 'waiting') return job.until;
+  if (job.state === 'waiting') return 'until' in job ? job.until : null;
   if (job.state !== 'queued' || job.plan.queueTimeoutMs === null) return null;
   return job.queuedAt + job.plan.queueTimeoutMs;
 }

@@ -1,12 +1,22 @@
 import { Rejection } from '../errors.ts';
-import type { JobId } from '../ids.ts';
-import type { AttemptEnd, FinalJob, Job, UnfinishedJob } from '../jobs/job.ts';
-import { assignJob, cancelJob, endJob, reviveJob, startJob, submitJob } from '../jobs/lifecycle.ts';
+import type { GroupId, JobId } from '../ids.ts';
+import type { AttemptEnd, FinalJob, FinalState, Job, UnfinishedJob } from '../jobs/job.ts';
+import {
+  assignJob,
+  cancelJob,
+  endJob,
+  meetDependency,
+  type Moment,
+  reviveJob,
+  startJob,
+  submitJob,
+} from '../jobs/lifecycle.ts';
 import { type JobPlan, planOf } from '../jobs/plan.ts';
 import type { JobSpec } from '../jobs/spec.ts';
 import { LIMITS } from '../limits.ts';
-import type { ChangeSet } from './change-set.ts';
-import { type Command, type CommandResult, refuse, type Refusal } from './commands.ts';
+import { type ChangeSet, followUpKey } from './change-set.ts';
+import { type Command, type CommandResult, type Placement, refuse, type Refusal } from './commands.ts';
+import { cancelWithChildren } from './follow-ups.ts';
 import { checkPlacement, nothingWaitsAhead } from './placement.ts';
 import { idempotencyKey } from './repeats.ts';
 import { isSoundPlan } from './shapes.ts';
@@ -19,7 +29,7 @@ const MAX_REASON_LENGTH = 1024;
 
 export function submit(changes: ChangeSet, command: Of<'submit'>, by: string): CommandResult {
   const { state, now } = changes;
-  const { id, spec, placement } = command;
+  const { id, spec } = command;
   const { cluster } = state;
   if (cluster === null) return refuse('wrongState', 'the cluster is not made yet');
   const known = knownSubmission(changes, command, by);
@@ -30,14 +40,25 @@ export function submit(changes: ChangeSet, command: Of<'submit'>, by: string): C
   const plan = planSoundly(spec);
   if ('code' in plan) return plan;
   const sequence = cluster.submissions + 1;
-  const job = submitJob({ id, spec, plan, submittedBy: by, sequence }, now);
+  const ties = tiesOf(changes, command, plan);
+  if ('code' in ties) return ties;
+  const { depth, missing, outcomes } = ties;
+  const fresh = submitJob({ id, spec, plan, submittedBy: by, sequence, depth, missing }, now);
+  const job = meetDependencies(fresh, outcomes, now);
   const noted = noteIdempotency(changes, command, by);
   if (noted !== null) return noted;
   state.cluster = { ...cluster, submissions: sequence };
-  const mayStart = job.state === 'queued' && placement !== null && nothingWaitsAhead(state, plan);
-  const started = mayStart && checkPlacement(state, plan, placement) === null ? assignJob(job, 1, placement, now) : job;
-  changes.putJob(null, isJob(started) ? started : job);
+  changes.putJob(null, placeAtOnce(changes, changes.admit(null, job), command.placement));
   return { ok: true, job: id };
+}
+
+/** The placement that its proposer guessed, if it holds. */
+function placeAtOnce(changes: ChangeSet, job: Job, placement: Placement | null): Job {
+  const { state, now } = changes;
+  if (job.state !== 'queued' || placement === null || !nothingWaitsAhead(state, job.plan)) return job;
+  if (checkPlacement(state, job.plan, placement) !== null) return job;
+  const placed = assignJob(job, 1, placement, now);
+  return isJob(placed) ? placed : job;
 }
 
 export function assign(changes: ChangeSet, command: Of<'assign'>): CommandResult {
@@ -61,9 +82,17 @@ export function ended(changes: ChangeSet, command: Of<'ended'>): CommandResult {
   return take(changes, job, endJob(job, report, changes.now));
 }
 
-export function cancel(changes: ChangeSet, command: Of<'cancel'>, by: string): CommandResult {
-  const job = find(changes, command.job);
-  return isJob(job) ? take(changes, job, cancelJob(job, command.mode, by, changes.now)) : job;
+/** Its children are cancelled with it, also when it is final already. */
+export function cancel(changes: ChangeSet, { job: id, mode }: Of<'cancel'>, by: string): CommandResult {
+  const { relations } = changes.state;
+  const job = find(changes, id);
+  if (!isJob(job) && (mode === 'queued' || relations.childrenOf(id).size === 0)) return job;
+  if (isJob(job)) {
+    const next = cancelJob(job, mode, by, changes.now);
+    if (!isJob(next)) return next;
+  }
+  cancelWithChildren(changes, id, by);
+  return DONE;
 }
 
 export function retry(changes: ChangeSet, command: Of<'retry'>): CommandResult {
@@ -75,6 +104,9 @@ export function retry(changes: ChangeSet, command: Of<'retry'>): CommandResult {
   const live = state.jobs.get(command.job);
   if (live !== undefined) return refuse('wrongState', `the job is ${live.state}: only a final one is tried again`);
   const lastFinal = state.revived.get(command.job)?.index ?? 0;
+  if (state.followUps.has(followUpKey('dependents', record.id))) {
+    return refuse('wrongState', 'jobs that wait for it are still being told of its end; try again');
+  }
   if (record.index < lastFinal) return refuse('wrongState', 'the job was tried again since it was read');
   if (state.jobs.size >= LIMITS.liveJobs) {
     return refuse('queueFull', `the cluster holds ${LIMITS.liveJobs} jobs that are not final (liveJobs)`);
@@ -86,6 +118,63 @@ export function retry(changes: ChangeSet, command: Of<'retry'>): CommandResult {
   const result = take(changes, final, reviveJob(final, sequence, now));
   if (result.ok) state.cluster = { ...cluster, submissions: sequence };
   return result;
+}
+
+interface Ties {
+  readonly depth: number;
+  /** What the job depends on. */
+  readonly missing: readonly JobId[];
+  /** How those of `missing` ended that are final. */
+  readonly outcomes: ReadonlyMap<JobId, FinalState>;
+}
+
+/** What binds a new job to others. */
+function tiesOf(changes: ChangeSet, command: Of<'submit'>, plan: JobPlan): Ties | Refusal {
+  const depth = depthBelow(changes, plan.parent);
+  if (typeof depth === 'object') return depth;
+  const closed = checkGroup(changes, plan.group);
+  if (closed !== null) return closed;
+  const { jobs, followUps } = changes.state;
+  const outcomes = new Map<JobId, FinalState>();
+  for (const { job } of plan.dependsOn) {
+    if (jobs.has(job)) continue;
+    const told = followUps.get(followUpKey('dependents', job));
+    const outcome =
+      told?.kind === 'dependents' ? told.outcome : command.outcomes?.find((known) => known.job === job)?.state;
+    if (outcome === undefined) return refuse('unknownDependency', `no job has the id ${job}`, 'dependsOn');
+    outcomes.set(job, outcome);
+  }
+  return { depth, missing: plan.dependsOn.map(({ job }) => job), outcomes };
+}
+
+function depthBelow({ state }: ChangeSet, parent: JobId | null): number | Refusal {
+  if (parent === null) return 0;
+  const job = state.jobs.get(parent);
+  if (job === undefined) return refuse('unknownParent', `the parent ${parent} is final, or there is none`, 'parent');
+  if ('cancel' in job && job.cancel !== null) {
+    return refuse('wrongState', `the parent ${parent} is being cancelled`, 'parent');
+  }
+  const depth = (job.depth ?? 0) + 1;
+  if (depth > LIMITS.childDepth) {
+    return refuse('childLimit', `jobs submit jobs at most ${LIMITS.childDepth} deep (childDepth)`, 'parent');
+  }
+  if (state.relations.childrenOf(parent).size >= LIMITS.liveChildren) {
+    return refuse('childLimit', `the parent has ${LIMITS.liveChildren} children (liveChildren)`, 'parent');
+  }
+  return depth;
+}
+
+function checkGroup({ state }: ChangeSet, id: GroupId | null): Refusal | null {
+  if (id === null) return null;
+  const group = state.groups.get(id);
+  if (group === undefined) return refuse('unknownGroup', `no group has the id ${id}`, 'group');
+  return group.state === 'open' ? null : refuse('groupClosed', `the group ${id} takes no more jobs`, 'group');
+}
+
+function meetDependencies(job: Job, outcomes: ReadonlyMap<JobId, FinalState>, now: Moment): Job {
+  let met = job;
+  for (const [on, outcome] of outcomes) if (met.state === 'waiting') met = meetDependency(met, on, outcome, now);
+  return met;
 }
 
 /** Answers a submission that stands in the state already, under its id or its key. */

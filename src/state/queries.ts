@@ -26,6 +26,7 @@ export function freeOf(state: ClusterState, runner: NodeId): Resources {
 
 /** When the leader has to propose `clock`; null: nothing will be due. */
 export function nextDue(state: ClusterState): Timestamp | null {
+  if (state.followUpOrder.first() !== null) return 0;
   return state.due.first()?.at ?? null;
 }
 

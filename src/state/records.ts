@@ -1,6 +1,7 @@
 import type { Scope } from '../auth.ts';
-import type { Incarnation, JobId, NodeId, TokenId } from '../ids.ts';
-import type { Job, Timestamp } from '../jobs/job.ts';
+import type { GroupId, Incarnation, JobId, NodeId, TokenId } from '../ids.ts';
+import type { Group } from '../jobs/group.ts';
+import type { FinalState, Job, Timestamp } from '../jobs/job.ts';
 import type { Resources } from '../resources/resources.ts';
 
 /** What the replicated state consists of, by table. The storage keeps each as one key and one value. */
@@ -23,7 +24,7 @@ export interface NodeRecord {
   readonly wish?: MemberWish;
 }
 
-/** `voter`: as soon as it can, and then it is fulfilled. `learner`: never a voter. `leave`: no member any more. */
+/** `voter`: before any other learner. `learner`: never a voter. `leave`: no member any more. */
 export type MemberWish = 'voter' | 'learner' | 'leave';
 
 /** Was removed for good: nothing that it still says counts, and it never comes back under this id. */
@@ -84,6 +85,32 @@ export interface RevivedRecord {
   readonly index: number;
 }
 
+/**
+ * Work that one event makes for many jobs, to be done in parts by the entries that follow. `after`: the sequence of the
+ * last job that it has come to.
+ */
+export type FollowUpRecord =
+  | {
+      readonly kind: 'dependents';
+      readonly job: JobId;
+      readonly outcome: FinalState;
+      readonly at: Timestamp;
+    }
+  | {
+      readonly kind: 'children';
+      readonly job: JobId;
+      readonly by: string;
+      readonly after: number;
+      readonly at: Timestamp;
+    }
+  | {
+      readonly kind: 'members';
+      readonly group: GroupId;
+      readonly by: string;
+      readonly after: number;
+      readonly at: Timestamp;
+    };
+
 /** One record, of the whole cluster. */
 export interface ClusterRecord {
   readonly clusterId: string;
@@ -111,6 +138,9 @@ export interface StateTables {
   readonly revived: RevivedRecord;
   /** Key: node id. */
   readonly removed: RemovedRecord;
+  readonly group: Group;
+  /** Key: its kind, a blank and the id. */
+  readonly followUp: FollowUpRecord;
 }
 
 export type StateTable = keyof StateTables;

@@ -1,5 +1,5 @@
 import { SCOPES } from '../auth.ts';
-import { isJobId } from '../ids.ts';
+import { isGroupId, isJobId } from '../ids.ts';
 import { FINAL_STATES, type Outcome } from '../jobs/job.ts';
 import type { JobPlan } from '../jobs/plan.ts';
 import { LIMITS } from '../limits.ts';
@@ -28,6 +28,7 @@ const isPositive: Check = (value) => Number.isSafeInteger(value) && (value as nu
 const isId: Check = (value) => isText(value, MAX_ID_LENGTH) && value !== '';
 const isName: Check = (value) => isText(value, LIMITS.nameLength);
 const isNewJobId: Check = (value) => typeof value === 'string' && isJobId(value);
+const isNewGroupId: Check = (value) => typeof value === 'string' && isGroupId(value);
 const isLabels: Check = (value) => isRecordOf(value, (text) => typeof text === 'string');
 const isScopes: Check = (value) => isListOf(value, SCOPES.length, (scope) => KNOWN_SCOPES.has(scope));
 const isAddresses: Check = (value) => isListOf(value, MAX_ADDRESSES, isName);
@@ -75,8 +76,24 @@ const isFinalJob = shape({
   finalAt: isTime,
 });
 
+const isKnownOutcome = shape({ job: isNewJobId, state: oneOf(FINAL) });
+const isGroupSpec = shape({
+  name: orNull(isName),
+  project: isName,
+  labels: isLabels,
+  maxRunning: orNull((count) => isPositive(count) && (count as number) <= LIMITS.groupRunningMax),
+  onFailure: oneOf(new Set(['continue', 'cancel'])),
+});
+const isDependency = shape({ job: isNewJobId, on: oneOf(new Set(['succeeded', 'failed', 'finished'])) });
+
 const SHAPES: Readonly<Record<CommandKind, Check>> = {
-  submit: shape({ id: isNewJobId, spec: isObject, placement: orNull(isPlacement), idempotency: orNull(isIdempotency) }),
+  submit: shape({
+    id: isNewJobId,
+    spec: isObject,
+    placement: orNull(isPlacement),
+    idempotency: orNull(isIdempotency),
+    outcomes: (outcomes) => outcomes === undefined || isListOf(outcomes, LIMITS.dependencies, isKnownOutcome),
+  }),
   assign: shape({ job: isId, attempt: isPositive, placement: isPlacement }),
   started: shape({ job: isId, attempt: isPositive, incarnation: isId, at: isTime }),
   ended: shape({
@@ -89,6 +106,9 @@ const SHAPES: Readonly<Record<CommandKind, Check>> = {
   }),
   cancel: shape({ job: isId, mode: oneOf(new Set(['any', 'queued'])) }),
   retry: shape({ job: isId, record: isFinalJob }),
+  createGroup: shape({ id: isNewGroupId, spec: isGroupSpec }),
+  closeGroup: shape({ id: isId }),
+  cancelGroup: shape({ id: isId }),
   registerRunner: shape({ runner: isId, incarnation: isId, total: isResources, labels: isLabels }),
   loseRunner: shape({ runner: isId, incarnation: isId }),
   drainRunner: shape({ runner: isId, mode: oneOf(new Set(['drain', 'undrain'])) }),
@@ -135,6 +155,9 @@ export function isSoundPlan(plan: JobPlan): boolean {
     isName(plan.queue) &&
     isResources(plan.demand) &&
     [timeoutMs, queueTimeoutMs, notBefore].every(orNull(isTime)) &&
+    isListOf(plan.dependsOn, LIMITS.dependencies, isDependency) &&
+    [plan.parent, plan.group].every(orNull(isNewJobId)) &&
+    orNull(isName)(plan.resourceGroup) &&
     isCount(retry.max) &&
     isCount(retry.lostMax) &&
     isListOf(retry.on, OUTCOMES.size, oneOf(OUTCOMES)) &&

@@ -1,11 +1,14 @@
 import { assert, unreachable } from '../errors.ts';
-import type { JobId, NodeId, TokenId } from '../ids.ts';
+import type { GroupId, JobId, NodeId, TokenId } from '../ids.ts';
+import type { Group } from '../jobs/group.ts';
 import { isFinal, type LiveJob, type UnfinishedJob } from '../jobs/job.ts';
+import { LIMITS } from '../limits.ts';
 import { add, type Resources, subtract } from '../resources/resources.ts';
 import { JobQueue } from '../scheduling/queue-order.ts';
 import { DueTimes } from './due-times.ts';
 import type {
   ClusterRecord,
+  FollowUpRecord,
   IdempotencyRecord,
   JoinTokenRecord,
   NodeRecord,
@@ -16,6 +19,7 @@ import type {
   StateRecord,
   TokenRecord,
 } from './records.ts';
+import { Relations } from './relations.ts';
 
 export type HeapState = 'waiting' | 'queued' | 'assigned' | 'running';
 
@@ -48,16 +52,24 @@ export class ClusterState {
   readonly revived = new Map<string, RevivedRecord>();
   /** The oldest first. */
   readonly removed = new Map<string, RemovedRecord>();
+  readonly groups = new Map<GroupId, Group>();
+  readonly followUps = new Map<string, FollowUpRecord>();
 
   readonly allocations = new Map<NodeId, Allocation>();
   /** The same, to draw from by chance. */
   readonly allocationList: Allocation[] = [];
   readonly queue = new JobQueue();
   readonly due = new DueTimes();
+  readonly relations = new Relations(this.groups);
+  /** The follow-ups in the order in which they are carried out. */
+  readonly followUpOrder = new DueTimes();
   readonly counts: Record<HeapState, number> = { waiting: 0, queued: 0, assigned: 0, running: 0 };
 }
 
-/** Takes one record of the state's database. They may come in any order; `finishLoading` must follow. */
+/**
+ * Takes one record of the state's database. They may come in any order, but groups before jobs: how many of its jobs
+ * may run at once stands in a group. `finishLoading` must follow.
+ */
 export function loadRecord(state: ClusterState, record: StateRecord): void {
   if (record.value === null) return;
   switch (record.table) {
@@ -95,6 +107,12 @@ export function loadRecord(state: ClusterState, record: StateRecord): void {
     case 'removed':
       state.removed.set(record.key, record.value);
       break;
+    case 'group':
+      state.groups.set(record.value.id, record.value);
+      break;
+    case 'followUp':
+      state.followUps.set(record.key, record.value);
+      break;
     default:
       unreachable(record);
   }
@@ -107,6 +125,8 @@ export function finishLoading(state: ClusterState): void {
   sortByIndex(state.removed);
   for (const record of state.runners.values()) allocate(state, record);
   for (const job of state.jobs.values()) if (isLive(job)) enterJob(state, job);
+  for (const group of state.groups.values()) setGroupDue(state, group);
+  for (const [key, { at }] of state.followUps) state.followUpOrder.set({ kind: 'followUp', key, at });
   for (const token of state.tokens.values()) {
     if (token.expiresAt !== null)
       state.due.set({ kind: 'token', key: token.id, at: token.expiresAt + EXPIRED_TOKEN_KEPT_MS });
@@ -118,6 +138,13 @@ export function finishLoading(state: ClusterState): void {
 
 function isLive(job: UnfinishedJob): job is LiveJob {
   return job.state === 'assigned' || job.state === 'running';
+}
+
+/** A finished group is remembered for a while. */
+export function setGroupDue(state: ClusterState, group: Group): void {
+  if (group.state === 'finished') {
+    state.due.set({ kind: 'group', key: group.id, at: group.finishedAt + LIMITS.groupTtlMs });
+  } else state.due.delete('group', group.id);
 }
 
 /** Puts a runner's record in the place of the one before; what runs there stays. */
@@ -145,9 +172,10 @@ export function deallocate(state: ClusterState, id: NodeId): void {
 /** Counts a job that is in the heap from now on. */
 export function enterJob(state: ClusterState, job: UnfinishedJob): void {
   state.counts[job.state] += 1;
+  state.relations.enter(job);
   switch (job.state) {
     case 'waiting':
-      state.due.set({ kind: 'job', key: job.id, at: job.until });
+      if ('until' in job) state.due.set({ kind: 'job', key: job.id, at: job.until });
       break;
     case 'queued':
       state.queue.add(job);
@@ -167,9 +195,10 @@ export function enterJob(state: ClusterState, job: UnfinishedJob): void {
 /** The reverse of `enterJob`. */
 export function leaveJob(state: ClusterState, job: UnfinishedJob): void {
   state.counts[job.state] -= 1;
+  state.relations.leave(job);
   switch (job.state) {
     case 'waiting':
-      state.due.delete('job', job.id);
+      if ('until' in job) state.due.delete('job', job.id);
       break;
     case 'queued':
       state.queue.remove(job);

@@ -1,5 +1,6 @@
 import { type Principal, type Scope, SYSTEM } from '../../src/auth.ts';
-import type { Incarnation, JobId, NodeId, TokenId } from '../../src/ids.ts';
+import type { GroupId, Incarnation, JobId, NodeId, TokenId } from '../../src/ids.ts';
+import type { Group, GroupSpec } from '../../src/jobs/group.ts';
 import type { AttemptEnd, Job, Timestamp } from '../../src/jobs/job.ts';
 import type { JobSpec } from '../../src/jobs/spec.ts';
 import { type Resources, ZERO } from '../../src/resources/resources.ts';
@@ -20,6 +21,10 @@ export const I2 = 'incarnation-2' as Incarnation;
 /** Ids in the form of the real ones, in their order. */
 export function jobId(n: number): JobId {
   return `018f0000-0000-7000-8000-${String(n).padStart(12, '0')}` as JobId;
+}
+
+export function groupId(n: number): GroupId {
+  return `018f1111-0000-7000-8000-${String(n).padStart(12, '0')}` as GroupId;
 }
 
 export function bearer(token: string, id = 'whoever'): Principal {
@@ -45,6 +50,11 @@ interface SubmitOptions {
 export function submit(n: number, options: SubmitOptions = {}): Command {
   const { spec = {}, placement = null, idempotency = null } = options;
   return { kind: 'submit', id: jobId(n), spec: { command: ['true'], ...spec }, placement, idempotency };
+}
+
+export function createGroup(n: number, some: Partial<GroupSpec> = {}): Command {
+  const spec = { name: null, project: 'default', labels: {}, maxRunning: null, onFailure: 'continue' as const };
+  return { kind: 'createGroup', id: groupId(n), spec: { ...spec, ...some } };
 }
 
 export function register(runner: NodeId, incarnation: Incarnation, total = amounts(), labels = {}): Command {
@@ -129,10 +139,19 @@ export class TestReplica {
     return job;
   }
 
+  group(n: number): Group {
+    const group = this.state.groups.get(groupId(n));
+    if (group === undefined) throw new Error(`there is no group ${n}`);
+    return group;
+  }
+
   /** A replica that starts from this one's database. */
   reload(throughBytes: (record: StateRecord) => StateRecord = (record) => record): void {
     const state = new ClusterState();
-    for (const record of [...this.disk.values()].toReversed()) loadRecord(state, throughBytes(record));
+    const records = [...this.disk.values()].toReversed();
+    const isGroup = ({ table }: StateRecord): boolean => table === 'group';
+    const inOrder = [...records.filter(isGroup), ...records.filter((record) => !isGroup(record))];
+    for (const record of inOrder) loadRecord(state, throughBytes(record));
     finishLoading(state);
     checkInvariants(state);
     this.state = state;
@@ -161,5 +180,8 @@ export function picture(state: ClusterState) {
     queue: [...state.queue.all()].map(({ id }) => id).toSorted(),
     counts: { ...state.counts },
     due: state.due.first(),
+    groups: sorted(state.groups),
+    followUps: sorted(state.followUps),
+    nextFollowUp: state.followUpOrder.first(),
   };
 }

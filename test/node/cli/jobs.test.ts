@@ -36,11 +36,11 @@ describe('quorate jobs, status, wait', () => {
 
   it('shows a job with its attempts and why it waits', async () => {
     const usage = { cpuUserMs: 1500, cpuSystemMs: 0, maxRssBytes: 3 * 2 ** 20 };
+    const waitsFor = { why: 'backoff', until: '2030-01-01T00:00:00.000Z' } as const;
     const attempts = [attemptView({ state: 'failed', exitCode: 7, usage, reason: 'no space' })];
-    cli.api.handler = (_request, response) =>
-      answerJson(response, jobView({ state: 'queued', reason: 'no runner has a gpu', attempts }));
+    cli.api.handler = (_request, response) => answerJson(response, jobView({ state: 'waiting', waitsFor, attempts }));
     const { stdout } = await cli.quorate(['status', JOB_ID]);
-    for (const part of [JOB_ID, 'no runner has a gpu', '1.5s', '3MiB', 'runner-1', 'no space'])
+    for (const part of [JOB_ID, 'until 2030-01-01', '1.5s', '3MiB', 'runner-1', 'no space'])
       expect(stdout).toContain(part);
   });
 

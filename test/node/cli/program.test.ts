@@ -31,18 +31,8 @@ describe('the commands', () => {
     expect(leaves.map(([path]) => path).sort()).toEqual(
       [
         ['dev', 'up', 'run', 'submit', 'batch', 'jobs', 'status', 'wait', 'logs', 'cancel', 'retry'],
-        [
-          'runners',
-          'drain',
-          'undrain',
-          'cluster status',
-          'cluster add',
-          'cluster demote',
-          'cluster release',
-          'cluster remove',
-          'cluster set',
-          'cluster transfer',
-        ],
+        ['explain', 'group create', 'group list', 'group status', 'group close', 'group cancel', 'group wait'],
+        ['runners', 'drain', 'undrain', 'cluster status', 'cluster add', 'cluster remove', 'cluster transfer'],
         ['token create', 'token list', 'token revoke', 'blob put', 'blob get', 'completion', 'version'],
       ]
         .flat()

@@ -1,9 +1,22 @@
 import type { Identity, Scope } from '../../../src/auth.ts';
-import type { ClusterView, JobView, LogEvent, Readiness, RunnerView, TokenView } from '../../../src/api/views.ts';
+import { toGroupView } from '../../../src/api/group-view.ts';
+import type {
+  ClusterView,
+  ExplanationView,
+  GroupView,
+  JobView,
+  LogEvent,
+  Readiness,
+  RunnerView,
+  TokenView,
+} from '../../../src/api/views.ts';
 import { Rejection } from '../../../src/errors.ts';
-import type { JobId } from '../../../src/ids.ts';
+import type { GroupId, JobId } from '../../../src/ids.ts';
+import { createGroup, type GroupSpec } from '../../../src/jobs/group.ts';
 import type { JobState } from '../../../src/jobs/job.ts';
-import type { Core, ListQuery, LogQuery, SubmitItem, SubmitResult, VoterPolicyChange } from '../../../node/core.ts';
+import type { Core, GroupQuery, ListQuery, LogQuery, SubmitItem, SubmitResult } from '../../../node/core.ts';
+
+export const GROUP = '00000000-0000-7000-9000-000000000001' as GroupId;
 
 export interface Call {
   readonly method: keyof Core;
@@ -90,6 +103,51 @@ export class FakeCore implements Core {
     return await this.job(id, 'stale');
   }
 
+  async explainJob(id: JobId, consistency: string): Promise<ExplanationView> {
+    this.calls.push({ method: 'explainJob', arguments: [id, consistency] });
+    const { state } = await this.job(id, 'stale');
+    return state === 'queued' ? { state, ahead: 0, runners: 1, fitting: 0, reasons: [] } : ({ state } as never);
+  }
+
+  async createGroup(who: Identity, spec: GroupSpec): Promise<GroupView> {
+    this.calls.push({ method: 'createGroup', arguments: [who, spec] });
+    return this.#group;
+  }
+
+  async group(id: GroupId): Promise<GroupView> {
+    if (id !== this.#group.id) throw new Rejection('unknownGroup', 'there is no such group');
+    return this.#group;
+  }
+
+  async groups(query: GroupQuery) {
+    this.calls.push({ method: 'groups', arguments: [query] });
+    return { items: [this.#group], nextCursor: null };
+  }
+
+  async closeGroup(who: Identity, id: GroupId): Promise<GroupView> {
+    this.calls.push({ method: 'closeGroup', arguments: [who, id] });
+    return { ...(await this.group(id)), state: 'closed' };
+  }
+
+  async cancelGroup(who: Identity, id: GroupId): Promise<GroupView> {
+    this.calls.push({ method: 'cancelGroup', arguments: [who, id] });
+    return { ...(await this.group(id)), state: 'closed', cancelledBy: 'local' };
+  }
+
+  async waitForGroup(id: GroupId, timeoutMs: number, signal: AbortSignal): Promise<GroupView> {
+    this.calls.push({ method: 'waitForGroup', arguments: [id, timeoutMs, signal] });
+    return await this.group(id);
+  }
+
+  readonly #group = toGroupView(
+    createGroup(
+      GROUP,
+      { name: 'all', project: 'default', labels: {}, maxRunning: null, onFailure: 'continue' },
+      'local',
+      { at: Date.parse(NOW), index: 42 },
+    ),
+  );
+
   async logs(id: JobId, query: LogQuery, signal: AbortSignal): Promise<AsyncIterable<LogEvent>> {
     this.calls.push({ method: 'logs', arguments: [id, query, signal] });
     await this.job(id, 'stale');
@@ -110,18 +168,13 @@ export class FakeCore implements Core {
     return clusterView();
   }
 
-  async setMemberRole(who: Identity, id: string, role: string, mode: string): Promise<ClusterView> {
-    this.calls.push({ method: 'setMemberRole', arguments: [who, id, role, mode] });
+  async setMemberRole(who: Identity, id: string, role: string): Promise<ClusterView> {
+    this.calls.push({ method: 'setMemberRole', arguments: [who, id, role] });
     return clusterView();
   }
 
-  async removeMember(who: Identity, id: string, mode: string): Promise<ClusterView> {
-    this.calls.push({ method: 'removeMember', arguments: [who, id, mode] });
-    return clusterView();
-  }
-
-  async setVoterPolicy(who: Identity, change: VoterPolicyChange): Promise<ClusterView> {
-    this.calls.push({ method: 'setVoterPolicy', arguments: [who, change] });
+  async removeMember(who: Identity, id: string): Promise<ClusterView> {
+    this.calls.push({ method: 'removeMember', arguments: [who, id] });
     return clusterView();
   }
 
@@ -179,6 +232,9 @@ export function jobView(id: string, spec: JobView['spec'], state: JobState): Job
     signal: null,
     reason: null,
     attempts: [],
+    parent: null,
+    group: null,
+    waitsFor: null,
     index: 42,
   };
 }
@@ -189,8 +245,7 @@ function runnerView(id: string, state: RunnerView['state'] = 'ready'): RunnerVie
 }
 
 function clusterView(): ClusterView {
-  const place = { commitIndex: 42, appliedIndex: 42, lag: 0, lastSeen: NOW };
-  const member = { addresses: [], http: null, health: 'alive', version: '0.1.0', wish: null, ...place } as const;
+  const member = { addresses: [], http: null, health: 'alive', version: '0.1.0' } as const;
   return {
     clusterId: 'cluster-1',
     node: 'node-1',
@@ -199,8 +254,5 @@ function clusterView(): ClusterView {
     commitIndex: 42,
     appliedIndex: 42,
     members: [{ id: 'node-1', role: 'voter', ...member }],
-    faultTolerance: 0,
-    warnings: [{ code: 'quorumAtRisk', detail: 'one more', member: null }],
-    settings: { voters: 3, replaceDeadAfter: 'automatic' },
   };
 }

@@ -79,8 +79,12 @@ describe('the description of the API', () => {
       'GET /readyz',
       'GET /v1/blobs/sha256/{hash}',
       'GET /v1/cluster',
+      'GET /v1/groups',
+      'GET /v1/groups/{id}',
+      'GET /v1/groups/{id}/wait',
       'GET /v1/jobs',
       'GET /v1/jobs/{id}',
+      'GET /v1/jobs/{id}/explain',
       'GET /v1/jobs/{id}/logs',
       'GET /v1/jobs/{id}/wait',
       'GET /v1/runners',
@@ -88,6 +92,10 @@ describe('the description of the API', () => {
       'HEAD /v1/blobs/sha256/{hash}',
       'POST /v1/cluster/members',
       'POST /v1/cluster/transfer',
+      'POST /v1/groups',
+      'POST /v1/groups/{id}/cancel',
+      'POST /v1/groups/{id}/close',
+      'POST /v1/groups/{id}/jobs',
       'POST /v1/jobs',
       'POST /v1/jobs/batch',
       'POST /v1/jobs/{id}/cancel',
@@ -97,7 +105,6 @@ describe('the description of the API', () => {
       'POST /v1/tokens',
       'POST /v1/tokens/join',
       'PUT /v1/blobs/sha256/{hash}',
-      'PUT /v1/cluster/settings',
     ]);
   });
 

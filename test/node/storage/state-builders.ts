@@ -1,5 +1,6 @@
 import type { Incarnation, JobId, NodeId } from '../../../src/ids.ts';
 import type { FinalState, Job } from '../../../src/jobs/job.ts';
+import { planOf } from '../../../src/jobs/plan.ts';
 import type { StateRecord } from '../../../src/state/records.ts';
 import type { StateStore } from '../../../node/storage/ports.ts';
 
@@ -8,26 +9,17 @@ export function jobId(count: number): JobId {
 }
 
 export function job(id: string, state: 'queued' | 'running' | FinalState, index = 1): Job {
+  const spec = { command: ['true'], name: `job ${id}` };
   const base = {
     id: id as JobId,
-    spec: { command: ['true'], name: `job ${id}` },
-    plan: {
-      project: 'default',
-      queue: 'default',
-      priority: 50,
-      demand: { cpu: 1000, memory: 0, gpu: 0, disk: 0, custom: {} },
-      constraints: [],
-      timeoutMs: null,
-      queueTimeoutMs: null,
-      notBefore: null,
-      retry: { max: 0, on: [], exitCodes: null, lostMax: 3, backoff: { initialMs: 1, factor: 2, maxMs: 9 } },
-    },
+    spec,
+    plan: planOf(spec),
     submittedBy: 'admin',
     submittedAt: 1,
     sequence: index,
     past: [],
     index,
-  } as unknown as Omit<Extract<Job, { state: 'queued' }>, 'state' | 'queuedAt'>;
+  } as const;
   if (state === 'queued') return { ...base, state, queuedAt: 1 };
   if (state !== 'running') return { ...base, state, finalAt: 2, reason: null };
   const attempt = { attempt: 1, runner: 'r' as NodeId, incarnation: 'i' as Incarnation, assignedAt: 1 };

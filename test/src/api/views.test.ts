@@ -36,6 +36,9 @@ describe('toJobView', () => {
       signal: null,
       reason: null,
       attempts: [],
+      parent: null,
+      group: null,
+      waitsFor: null,
       index: 2,
     });
   });

@@ -13,6 +13,11 @@ describe('planOf', () => {
       timeoutMs: null,
       queueTimeoutMs: null,
       notBefore: null,
+      dependsOn: [],
+      group: null,
+      parent: null,
+      withParent: 'cancelled',
+      resourceGroup: null,
       retry: {
         max: 0,
         on: ['failed', 'timedOut'],

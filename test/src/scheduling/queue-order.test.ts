@@ -10,7 +10,15 @@ import { jobId, START } from '../builders.ts';
 
 function queued(sequence: number, priority: number, cpu = 1, queue = 'default'): QueuedJob {
   const spec = { command: ['x'], priority, queue, resources: { cpu } };
-  const submission = { id: jobId(sequence), spec, plan: planOf(spec), submittedBy: 'x', sequence };
+  const submission = {
+    id: jobId(sequence),
+    spec,
+    plan: planOf(spec),
+    submittedBy: 'x',
+    sequence,
+    depth: 0,
+    missing: [],
+  };
   return submitJob(submission, { at: START, index: 1 }) as QueuedJob;
 }
 

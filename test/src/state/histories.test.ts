@@ -6,6 +6,7 @@ import { FINAL_STATES, type FinalJob, type Job, type LiveJob } from '../../../sr
 import { attemptOf } from '../../../src/jobs/lifecycle.ts';
 import { apply } from '../../../src/state/apply.ts';
 import { decodeEntry, decodeRecord, encodeEntry, encodeRecord } from '../../../src/state/codec.ts';
+import type { JobSpec } from '../../../src/jobs/spec.ts';
 import type { Command, Proposal } from '../../../src/state/commands.ts';
 import type { StateRecord } from '../../../src/state/records.ts';
 import { ClusterState } from '../../../src/state/state.ts';
@@ -14,9 +15,11 @@ import {
   amounts,
   bearer,
   cancel,
+  createGroup,
   createToken,
   ended,
   ending,
+  groupId,
   jobId,
   LOCAL,
   picture,
@@ -45,6 +48,7 @@ const STEPS = [
   'lateEnd',
   'cancel',
   'revive',
+  'group',
   'register',
   'register',
   'lose',
@@ -115,7 +119,7 @@ class History {
 
   #propose(next: Step): void {
     const commands = this.#commands(next);
-    const isClients = ['submit', 'place', 'cancel', 'revive', 'drain', 'wish', 'token'].includes(next.kind);
+    const isClients = ['submit', 'place', 'cancel', 'revive', 'group', 'drain', 'wish', 'token'].includes(next.kind);
     const principal = isClients ? LOCAL : SYSTEM;
     this.#sequence += 1 + (next.m % 3);
     this.#apply([{ principal, origin: `node-${next.m % 3}`, sequence: this.#sequence, commands }]);
@@ -176,6 +180,8 @@ class History {
         return [cancel(1 + this.#submitted - (n % Math.min(this.#submitted + 1, 8)), m % 4 === 0 ? 'queued' : 'any')];
       case 'revive':
         return this.#revive(n);
+      case 'group':
+        return this.#group(n, m);
       case 'register':
         return [register(runner, `i${m % 4}` as Incarnation, totalOf(m), { zone: m % 2 === 0 ? 'a' : 'b' })];
       case 'lose':
@@ -203,7 +209,32 @@ class History {
   #submit(n: number, placement: { runner: NodeId; incarnation: Incarnation } | null): Command {
     this.#submitted += 1;
     const idempotency = n % 5 === 0 ? { key: `k${n % 4}`, bodyHash: `h${n % 2}` } : null;
-    return submit(this.#submitted, { spec: pick(SPECS, n) as never, placement, idempotency });
+    return submit(this.#submitted, { spec: this.#spec(n), placement, idempotency });
+  }
+
+  #spec(n: number): Partial<JobSpec> {
+    const near = jobId(1 + (n % Math.max(this.#submitted - 1, 1)));
+    const ties: readonly Partial<JobSpec>[] = [
+      {},
+      {},
+      { dependsOn: [{ job: near, on: pick(['succeeded', 'failed', 'finished'] as const, n) ?? 'finished' }] },
+      { parent: near, detach: n % 4 === 0 },
+      { group: groupId(n % 3), ...(n % 2 === 0 ? { resourceGroup: 'one' } : {}) },
+      { resourceGroup: 'one', priority: n % 100 },
+    ];
+    return { ...pick(SPECS, n), ...pick(ties, n >> 3) };
+  }
+
+  #group(n: number, m: number): Command[] {
+    const id = groupId(n % 3);
+    if (m % 6 === 0) return [{ kind: 'closeGroup', id }];
+    if (m % 6 === 1) return [{ kind: 'cancelGroup', id }];
+    return [
+      createGroup(n % 3, {
+        maxRunning: m % 2 === 0 ? 1 + (m % 3) : null,
+        onFailure: m % 3 === 0 ? 'cancel' : 'continue',
+      }),
+    ];
   }
 
   #end(kind: 'end' | 'lateEnd', n: number, m: number, job: LiveJob | undefined): Command[] {
@@ -299,7 +330,13 @@ describe('any history', () => {
   it('goes everywhere: these are no histories in which nothing happens', { timeout: 300_000 }, () => {
     const changes = new Set(fc.sample(history, { seed: 2, numRuns: 100 }).flatMap((steps) => [...play(steps)]));
     for (const state of FINAL_STATES) expect([...changes].some((change) => change.endsWith(state))).toBe(true);
-    for (const change of ['queued → assigned', 'running → queued', 'running → waiting', 'failed → queued']) {
+    for (const change of [
+      'queued → assigned',
+      'running → queued',
+      'running → waiting',
+      'failed → queued',
+      'waiting → cancelled',
+    ]) {
       expect(changes).toContain(change);
     }
   });

@@ -1,0 +1,82 @@
+import type { ExplanationView } from '../../src/api/views.ts';
+import { unreachable } from '../../src/errors.ts';
+import type { CommandContext } from './command-context.ts';
+import { describeWait } from './describe-wait.ts';
+import { connect } from './connect.ts';
+import { EXIT } from './exit-codes.ts';
+import { formatCount, formatSize } from './format.ts';
+import type { ConnectionOptions } from './options.ts';
+import { plain } from './plain-text.ts';
+
+export async function explain(
+  context: CommandContext,
+  [id]: readonly [id: string],
+  options: ConnectionOptions,
+): Promise<number> {
+  const explanation = await connect(context, options).explain(id);
+  if (options.json === true) await context.stdout.json(explanation);
+  else for (const line of describeExplanation(explanation)) await context.stdout.line(plain(line));
+  return EXIT.done;
+}
+
+export function describeExplanation(explanation: ExplanationView): readonly string[] {
+  switch (explanation.state) {
+    case 'waiting':
+      return [`waiting ${describeWait(explanation)}${describeTurn(explanation)}`];
+    case 'queued':
+      return describeQueued(explanation);
+    case 'assigned':
+    case 'running':
+      return [`${explanation.state}: attempt ${explanation.attempt} at the runner ${explanation.runner}`];
+    default:
+      return [`${explanation.state}${explanation.reason === null ? '' : `: ${explanation.reason}`}`];
+  }
+}
+
+type Queued = Extract<ExplanationView, { state: 'queued' }>;
+type Reason = Queued['reasons'][number];
+
+function describeTurn({ inside, ahead }: { readonly inside?: number; readonly ahead?: number }): string {
+  if (inside === undefined || ahead === undefined) return '';
+  return `; ${formatCount(inside, 'job')} of it queued or running, ${ahead} whose turn comes before`;
+}
+
+function describeQueued({ ahead, runners, fitting, reasons }: Queued): readonly string[] {
+  const head = `queued: ${formatCount(ahead, 'job')} before it; ${fitting} of ${formatCount(runners, 'runner')} could take it now`;
+  return [head, ...reasons.map((reason) => `  ${formatCount(reason.runners, 'runner')} ${describeReason(reason)}`)];
+}
+
+function describeReason(reason: Reason): string {
+  switch (reason.kind) {
+    case 'lost':
+      return 'lost';
+    case 'draining':
+      return 'draining: given no further jobs';
+    case 'attempts':
+      return 'with as many attempts as one may hold';
+    case 'constraint':
+      return `without "${reason.constraint}"`;
+    case 'resource': {
+      const of = amountsOf(reason.resource);
+      return `without the ${of.name}: it asks for ${of.format(reason.wanted)}, the most that is free at one is ${of.format(reason.mostFree)} of ${of.format(reason.mostTotal)}`;
+    }
+    default:
+      return unreachable(reason);
+  }
+}
+
+/** Amounts come in the units in which they are kept. */
+function amountsOf(resource: string): { readonly name: string; readonly format: (amount: number) => string } {
+  switch (resource) {
+    case 'memoryBytes':
+      return { name: 'memory', format: formatSize };
+    case 'diskBytes':
+      return { name: 'disk', format: formatSize };
+    case 'gpu':
+      return { name: 'GPUs', format: String };
+    case 'cpuMilli':
+      return { name: 'processors', format: (milli) => String(milli / 1000) };
+    default:
+      return { name: resource, format: (milli) => String(milli / 1000) };
+  }
+}

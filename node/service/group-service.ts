@@ -1,0 +1,78 @@
+import { v7 as uuidv7 } from 'uuid';
+import { toGroupView } from '../../src/api/group-view.ts';
+import type { GroupView, Page } from '../../src/api/views.ts';
+import type { Identity } from '../../src/auth.ts';
+import { Rejection } from '../../src/errors.ts';
+import type { GroupId } from '../../src/ids.ts';
+import type { Group, GroupSpec } from '../../src/jobs/group.ts';
+import type { Command } from '../../src/state/commands.ts';
+import type { Consistency, GroupQuery } from '../core.ts';
+import type { Replica } from '../replica/replica.ts';
+import type { JobWatch } from './job-watch.ts';
+import { expectTaken } from './results.ts';
+
+export interface GroupServiceDependencies {
+  readonly replica: Pick<Replica, 'state' | 'propose' | 'barrier'>;
+  readonly watch: Pick<JobWatch, 'until'>;
+}
+
+export class GroupService {
+  readonly #replica: GroupServiceDependencies['replica'];
+  readonly #watch: GroupServiceDependencies['watch'];
+
+  constructor(dependencies: GroupServiceDependencies) {
+    this.#replica = dependencies.replica;
+    this.#watch = dependencies.watch;
+  }
+
+  create(identity: Identity, spec: GroupSpec): Promise<GroupView> {
+    const id = uuidv7() as GroupId;
+    return this.#propose(identity, { kind: 'createGroup', id, spec }, id);
+  }
+
+  async get(id: GroupId, consistency: Consistency): Promise<GroupView> {
+    await this.#settle(consistency);
+    return toGroupView(this.#find(id));
+  }
+
+  async list({ limit, cursor }: GroupQuery, consistency: Consistency): Promise<Page<GroupView>> {
+    await this.#settle(consistency);
+    const groups = [...this.#replica.state.groups.values()];
+    const end = cursor === null ? groups.length : groups.findIndex(({ id }) => id >= cursor);
+    const items = groups.slice(Math.max(0, end - limit), Math.max(0, end)).toReversed();
+    return { items: items.map(toGroupView), nextCursor: end > limit ? (items.at(-1)?.id ?? null) : null };
+  }
+
+  close(identity: Identity, id: GroupId): Promise<GroupView> {
+    return this.#propose(identity, { kind: 'closeGroup', id }, id);
+  }
+
+  cancel(identity: Identity, id: GroupId): Promise<GroupView> {
+    return this.#propose(identity, { kind: 'cancelGroup', id }, id);
+  }
+
+  async wait(id: GroupId, timeoutMs: number, signal: AbortSignal): Promise<GroupView> {
+    await this.#replica.barrier();
+    const over = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+    const finished = await this.#watch.until(id, over, () => {
+      const group = this.#find(id);
+      return group.state === 'finished' ? group : undefined;
+    });
+    return toGroupView(finished ?? this.#find(id));
+  }
+
+  async #propose(identity: Identity, command: Command, id: GroupId): Promise<GroupView> {
+    expectTaken(await this.#replica.propose(identity.principal, [command]));
+    return toGroupView(this.#find(id));
+  }
+
+  #find(id: GroupId): Group {
+    const group = this.#replica.state.groups.get(id);
+    if (group === undefined) throw new Rejection('unknownGroup', `no group has the id ${id}`);
+    return group;
+  }
+
+  async #settle(consistency: Consistency): Promise<void> {
+    if (consistency === 'linearizable') await this.#replica.barrier();
+  }
+}

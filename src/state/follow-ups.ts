@@ -1,0 +1,78 @@
+import { unreachable } from '../errors.ts';
+import type { JobId } from '../ids.ts';
+import { cancelJob, meetDependency } from '../jobs/lifecycle.ts';
+import type { ChangeSet } from './change-set.ts';
+import type { FollowUpRecord } from './records.ts';
+import type { JobsInOrder } from './relations.ts';
+
+/** Jobs that one entry comes to, so that none takes long; the leader proposes the next entry at once. */
+export const FOLLOW_UPS_PER_ENTRY = 1000;
+
+/** Goes on with what earlier events of this or of other entries left to do for many jobs. */
+export function carryOutFollowUps(changes: ChangeSet): void {
+  const { followUpOrder, followUps } = changes.state;
+  let left = FOLLOW_UPS_PER_ENTRY;
+  for (let first = followUpOrder.first(); first !== null && left > 0; first = followUpOrder.first()) {
+    const record = followUps.get(first.key);
+    if (record === undefined) return;
+    const part = take(changes, record, left);
+    left -= Math.max(1, part.length);
+    if (part.length === 0) changes.removeFollowUp(first.key);
+    else carryOut(changes, record, part);
+  }
+}
+
+/** Cancels a job and, in the entries that follow, all that it submitted. */
+export function cancelWithChildren(changes: ChangeSet, id: JobId, by: string): void {
+  const job = changes.state.jobs.get(id);
+  if (job !== undefined) {
+    const next = cancelJob(job, 'any', by, changes.now);
+    if (!('code' in next)) changes.putJob(job, next);
+  }
+  if (changes.state.relations.childrenOf(id).size > 0) {
+    changes.putFollowUp({ kind: 'children', job: id, by: `its parent ${id}`, after: 0, at: changes.now.at });
+  }
+}
+
+function carryOut(changes: ChangeSet, record: FollowUpRecord, part: readonly JobId[]): void {
+  const { jobs } = changes.state;
+  const last = jobs.get(part.at(-1) as JobId)?.sequence ?? 0;
+  switch (record.kind) {
+    case 'dependents':
+      for (const id of part) {
+        const job = jobs.get(id);
+        if (job?.state === 'waiting') changes.putJob(job, meetDependency(job, record.job, record.outcome, changes.now));
+      }
+      break;
+    case 'children':
+    case 'members':
+      changes.putFollowUp({ ...record, after: last });
+      for (const id of part) cancelWithChildren(changes, id, record.by);
+      break;
+    default:
+      unreachable(record);
+  }
+}
+
+/** The jobs that are next; none: it is done. */
+function take(changes: ChangeSet, record: FollowUpRecord, most: number): JobId[] {
+  const part: JobId[] = [];
+  for (const id of remaining(changes, record)) {
+    if (part.length >= most) break;
+    part.push(id);
+  }
+  return part;
+}
+
+function remaining({ state }: ChangeSet, record: FollowUpRecord): ReturnType<JobsInOrder['values']> {
+  switch (record.kind) {
+    case 'dependents':
+      return state.relations.dependentsOf(record.job).values();
+    case 'children':
+      return state.relations.childrenOf(record.job).valuesFrom(record.after + 1);
+    case 'members':
+      return state.relations.membersOf(record.group).valuesFrom(record.after + 1);
+    default:
+      return unreachable(record);
+  }
+}

@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest';
+import { LIMITS } from '../../../src/limits.ts';
+import { FOLLOW_UPS_PER_ENTRY } from '../../../src/state/follow-ups.ts';
+import { assign, cancel, ended, jobId, started, submit, TestReplica } from '../builders.ts';
+
+const childOf = (parent: number, n: number, some = {}) =>
+  submit(n, { spec: { parent: jobId(parent), resources: { cpu: 0.1 }, ...some } });
+
+/** With the job 1 running. */
+function withParent(): TestReplica {
+  const replica = TestReplica.withRunner();
+  replica.local(submit(1));
+  replica.system(assign(1, 1), started(1, 1));
+  return replica;
+}
+
+describe('children of a job', () => {
+  it('are cancelled with it, and theirs with them', () => {
+    const replica = withParent();
+    replica.local(childOf(1, 2), childOf(2, 3), childOf(3, 4), childOf(1, 5, { detach: true }));
+    replica.system(assign(3, 1));
+    replica.local(cancel(1));
+    expect(replica.job(1)).toMatchObject({ state: 'running', cancel: { by: 'local' } });
+    expect(replica.job(2)).toMatchObject({ state: 'cancelled', reason: `cancelled by its parent ${jobId(1)}` });
+    expect(replica.job(3)).toMatchObject({ state: 'assigned', cancel: { by: `its parent ${jobId(2)}` } });
+    expect(replica.job(4).state).toBe('cancelled');
+    expect(replica.job(5).state).toBe('queued');
+  });
+
+  it('are cancelled so many an entry, also by a replica that started anew in between', () => {
+    const replica = withParent();
+    const many = 2 * FOLLOW_UPS_PER_ENTRY + 5;
+    replica.local(...Array.from({ length: many }, (_, n) => childOf(1, n + 10)));
+    replica.local(cancel(1));
+    expect(replica.state.counts.queued).toBe(many - FOLLOW_UPS_PER_ENTRY);
+    replica.reload();
+    replica.pass(1);
+    replica.pass(1);
+    expect(replica.state.counts).toMatchObject({ queued: 0, running: 1 });
+  });
+
+  it('go on when it has ended by itself, and can still be cancelled by its id', () => {
+    const replica = withParent();
+    replica.local(childOf(1, 2));
+    replica.system(ended(1, 1));
+    expect(replica.job(2).state).toBe('queued');
+    expect(replica.local(cancel(1))[0]).toMatchObject({ ok: true });
+    expect(replica.job(2).state).toBe('cancelled');
+    expect(replica.local(cancel(1))[0]).toMatchObject({ ok: false, code: 'alreadyFinal' });
+  });
+
+  it('are not cancelled when only what waits was to be', () => {
+    const replica = withParent();
+    replica.local(childOf(1, 2));
+    expect(replica.local(cancel(1, 'queued'))[0]).toMatchObject({ ok: false, code: 'wrongState' });
+    expect(replica.job(2).state).toBe('queued');
+  });
+
+  it('are refused when it is final, being cancelled, or unknown', () => {
+    const replica = withParent();
+    replica.local(submit(2), cancel(2), cancel(1));
+    expect(replica.local(childOf(2, 3))[0]).toMatchObject({ ok: false, code: 'unknownParent', field: 'parent' });
+    expect(replica.local(childOf(7, 3))[0]).toMatchObject({ ok: false, code: 'unknownParent', field: 'parent' });
+    expect(replica.local(childOf(1, 3))[0]).toMatchObject({ ok: false, code: 'wrongState', field: 'parent' });
+  });
+
+  it('stand at most so deep below the first', () => {
+    const replica = withParent();
+    for (let depth = 1; depth <= LIMITS.childDepth; depth += 1) {
+      expect(replica.local(childOf(depth, depth + 1))[0]).toMatchObject({ ok: true });
+    }
+    const tooDeep = replica.local(childOf(LIMITS.childDepth + 1, LIMITS.childDepth + 2))[0];
+    expect(tooDeep).toMatchObject({ ok: false, code: 'childLimit', field: 'parent' });
+  });
+});
