@@ -3,7 +3,7 @@ import { Fault, Rejection } from '../../src/errors.ts';
 import type { JobId, NodeId } from '../../src/ids.ts';
 import { type EndedAttempt, isFinal, type Job, type LiveAttempt } from '../../src/jobs/job.ts';
 import type { LogQuery } from '../core.ts';
-import { decodeLogEvent, encodeOpen } from '../open-messages.ts';
+import { decodeLogEvents, encodeOpen } from '../open-messages.ts';
 import type { PeerNetwork } from '../p2p/network.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { LogReader } from '../runner/ports.ts';
@@ -79,7 +79,7 @@ export class LogService {
     }
     const request = encodeOpen({ kind: 'log', job: id, attempt: attempt.attempt, stream, follow, tail });
     try {
-      for await (const chunk of network.open(attempt.runner, request, signal)) yield decodeLogEvent(chunk);
+      yield* decodeLogEvents(network.open(attempt.runner, request, signal));
     } catch (error) {
       if (error instanceof Fault && error.code === 'peerUnreachable') {
         throw new Fault('logUnavailable', 'the machine that holds this log cannot be reached', { cause: error });

@@ -50,6 +50,17 @@ describe('three nodes', () => {
     expect((await second!.api.waitFinal(id)).state).toBe('succeeded');
   });
 
+  it('shows a large output of a job that runs elsewhere, as a whole and as it is written', async () => {
+    const [first, second] = cluster().nodes;
+    const { id } = await first!.api.submit({
+      command: ['sh', '-c', 'sleep 0.3; head -c 3000000 /dev/zero | tr "\\0" x; echo end'],
+      constraints: [`host == ${first!.name}`],
+    });
+    const whole = `${'x'.repeat(3_000_000)}end\n`;
+    expect((await second!.api.logs(id, 'follow=true')) === whole).toBe(true);
+    expect((await second!.api.logs(id)) === whole).toBe(true);
+  });
+
   it('gives one job for one idempotency key, whichever node is asked', async () => {
     const headers = { 'idempotency-key': 'once' };
     const spec = { command: ['true'], name: 'once' };

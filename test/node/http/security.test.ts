@@ -120,7 +120,21 @@ describe('authentication', async () => {
   });
 });
 
-describe('the guard against other sites', () => {
+describe('the guard against other sites', async () => {
+  const unsafe = (await table()).filter(({ method }) => method !== 'GET' && method !== 'HEAD');
+
+  it.each(unsafe.map((route) => [`${route.method} ${route.path}`, route] as const))(
+    '%s answers 403 to a forged Host or Origin, with a token that may do everything',
+    async (_name, route) => {
+      const { ask, core } = await serve();
+      for (const forged of [{ host: 'evil.example' }, { origin: 'https://evil.example' }]) {
+        const headers = { authorization: 'Bearer admin', ...forged };
+        expect((await ask(route.method, pathOf(route), { headers })).status).toBe(403);
+      }
+      expect(core.calls).toEqual([]);
+    },
+  );
+
   it.each(['evil.example', 'evil.example:8750', 'localhost', 'localhost:1', '127.0.0.1.evil.example:8750'])(
     'answers 403 to the Host %j, reading or writing',
     async (host) => {
