@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { consensus } from './consensus.ts';
+import { failover } from './failover.ts';
 import { jobs } from './jobs.ts';
 import { describeMachine } from './machine.ts';
 import { memory } from './memory.ts';
@@ -8,7 +9,7 @@ import { snapshot } from './snapshot.ts';
 import { type BenchRun, formatTable, type Table } from './table.ts';
 
 /** Measures the named tables, or all, on this machine and prints them. */
-const TABLES: readonly Table[] = [jobs, consensus, restart, snapshot, memory];
+const TABLES: readonly Table[] = [jobs, consensus, restart, snapshot, failover, memory];
 const LEAST_COUNT = 10;
 
 const { values: flags, positionals } = parseArgs({
