@@ -1,12 +1,10 @@
 import { it } from 'vitest';
 import { describeFaults, useFaultCluster } from '../../support/lab/use-fault-cluster.ts';
 
-/** Short, so that a pause outlasts them: the leader has then declared the runner lost. */
-const LEASE = ['--runner-lease', '2s', '--runner-lost-after', '3s'];
 const BEYOND_THE_LEASE_MS = 5_000;
 
 describeFaults('three nodes whose processes die and stand still', () => {
-  const faults = useFaultCluster({ size: 3, flags: LEASE });
+  const faults = useFaultCluster({ size: 3 });
 
   it('go on when the leader is killed, and take it back', async () => {
     const { cluster } = faults();

@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import type { JobView } from '../../../src/api/views.ts';
 import { checkLinearizable } from '../linearizability/check.ts';
 import { expectLinearizable } from '../linearizability/tell.ts';
 import type { NodeProcess } from '../node-process.ts';
@@ -28,12 +29,14 @@ export class FaultRun {
   readonly #name: string;
   readonly #servers: Server[] = [];
   readonly #figures: string[] = [];
+  #faultAt = 0;
 
   static async start(name: string, dependencies: FaultRunDependencies): Promise<FaultRun> {
     runs += 1;
     const run = new FaultRun(name, dependencies, new JobLoad(`run${runs}-${process.pid}`, runs));
     for (const node of run.cluster.nodes) await run.use(node);
     await run.everyNodeServes(performance.now());
+    run.#faultAt = performance.now();
     return run;
   }
 
@@ -95,7 +98,10 @@ export class FaultRun {
     this.#note('at every node after the end of the fault', await this.everyNodeServes(healedAt), healedAt);
     await this.load.stop();
     for (const server of this.#servers) await this.load.readAll(server);
+    const [server] = this.#servers;
+    const runs = server === undefined ? [] : await this.load.waitForRuns(server);
     this.#tell();
+    expect(runs.filter((job) => job.state !== 'succeeded').map(tellRun)).toEqual([]);
     expect(this.load.wrong, 'answers that no fault excuses').toEqual([]);
     expectLinearizable(JOBS, checkLinearizable(JOBS, this.load.history));
   }
@@ -112,20 +118,27 @@ export class FaultRun {
   }
 
   #tell(): void {
-    const { history, ids, failures } = this.load;
+    const { history, ids, failures, runs } = this.load;
     const unknown = history.filter((operation) => operation.return === null).length;
     const lines = [
-      `${this.#name}: ${history.length} operations on ${ids.size} jobs, ${unknown} of unknown outcome`,
+      `${this.#name}: ${history.length} operations on ${ids.size} jobs, ${unknown} of unknown outcome, and ${runs.length} jobs that ran`,
       `  acknowledged again: ${this.#figures.join('; ')}`,
-      `  longest time without: ${Math.round(longestGapMs(this.load.acks))} ms`,
+      `  longest time without: ${tellLongestGap(this.load.acks, this.#faultAt)}`,
       `  instead of answers: ${failures.size === 0 ? 'nothing' : [...failures].map(([code, count]) => `${code} ${count}`).join(', ')}`,
     ];
     console.log(lines.join('\n'));
   }
 }
 
+function tellRun({ id, state, reason, attempts }: JobView): string {
+  const told = attempts.map((attempt) => `${attempt.runner} ${attempt.state} ${attempt.reason ?? ''}`);
+  return `${id} ${state} ${reason ?? ''}: ${told.join('; ')}`;
+}
+
 /** Between acknowledgements, by any node. */
-function longestGapMs(acks: readonly Ack[]): number {
+function tellLongestGap(acks: readonly Ack[], faultAt: number): string {
   const times = acks.map((ack) => ack.at).sort((a, b) => a - b);
-  return times.reduce((longest, at, index) => Math.max(longest, at - (times[index - 1] ?? at)), 0);
+  const gaps = times.slice(1).map((at, index) => ({ at: times[index] ?? at, ms: at - (times[index] ?? at) }));
+  const longest = gaps.reduce((found, gap) => (gap.ms > found.ms ? gap : found), { at: faultAt, ms: 0 });
+  return `${Math.round(longest.ms)} ms, ${Math.round(longest.at - faultAt)} ms into the fault`;
 }

@@ -42,8 +42,12 @@ const PAUSE_AFTER_FAILURE_MS = 50;
 const TIMEOUT_MS = 4_000;
 const NOT_SENT = 502;
 
+/** Of the operations: a job that runs, beside the history. */
+const RUN_SHARE = 0.03;
+
 /** A job that stays as it is until somebody cancels it. */
-const SPEC = { command: ['true'], notBefore: '2099-01-01T00:00:00Z' };
+const WAITING = { command: ['true'], notBefore: '2099-01-01T00:00:00Z' };
+const RUNNING = { command: ['true'], resources: { cpu: 0.1 } };
 
 /** Clients at every node that submit, read and cancel the same jobs, and note what they were told. */
 export class JobLoad {
@@ -54,6 +58,8 @@ export class JobLoad {
   /** Answers that no fault excuses. */
   readonly wrong: string[] = [];
   readonly ids = new Map<string, string>();
+  /** Acknowledged jobs that run. */
+  readonly runs: string[] = [];
   readonly #name: string;
   readonly #random: () => number;
   readonly #stories: Story[] = [];
@@ -98,8 +104,14 @@ export class JobLoad {
     await Promise.all(Array.from({ length: 8 }, reader));
   }
 
+  /** Every acknowledged job that runs, once it is final. */
+  async waitForRuns({ api }: Server): Promise<readonly JobView[]> {
+    return await Promise.all(this.runs.map((id) => api.waitFinal(id)));
+  }
+
   async #client(server: Server, client: string): Promise<void> {
     while (!this.#stopped) {
+      if (this.#random() < RUN_SHARE) await this.#submitRun(server);
       const done = await this.#perform(server, client, this.#nextInput());
       await sleep(done ? this.#random() * 2 * PAUSE_MS : PAUSE_AFTER_FAILURE_MS);
     }
@@ -141,6 +153,15 @@ export class JobLoad {
     }
   }
 
+  async #submitRun({ api }: Server): Promise<void> {
+    try {
+      const answer = await api.http.post('/v1/jobs', RUNNING, { timeoutMs: TIMEOUT_MS });
+      if (answer.status === 201) this.runs.push(answer.json<JobView>().id);
+    } catch {
+      this.#count('no answer');
+    }
+  }
+
   async #try({ api }: Server, input: JobInput): Promise<Result> {
     let answer: HttpAnswer;
     try {
@@ -169,7 +190,7 @@ export class JobLoad {
 function send({ http }: NodeApi, input: JobInput): Promise<HttpAnswer> {
   switch (input.kind) {
     case 'submit':
-      return http.post('/v1/jobs', SPEC, { headers: { 'idempotency-key': input.key }, timeoutMs: TIMEOUT_MS });
+      return http.post('/v1/jobs', WAITING, { headers: { 'idempotency-key': input.key }, timeoutMs: TIMEOUT_MS });
     case 'get':
       return http.get(`/v1/jobs/${input.id}`, { timeoutMs: TIMEOUT_MS });
     case 'cancel':

@@ -7,7 +7,6 @@ import type { NodeProcess } from '../node-process.ts';
 
 export interface FaultClusterOptions extends LabOptions {
   readonly size: number;
-  readonly flags?: readonly string[];
   /** Told the folder of each node before it exists. */
   readonly prepare?: (name: string, folder: string) => void;
   /** Undoes that, when the nodes have ended. */
@@ -21,6 +20,9 @@ export interface FaultCluster {
   /** Puts the cluster under load, does `fault`, and judges what clients were told. */
   run(name: string, fault: (run: FaultRun) => Promise<void>): Promise<void>;
 }
+
+/** Short, so that a fault outlasts them: the leader then declares the runner lost, and its jobs run elsewhere. */
+const LEASE = ['--runner-lease', '2s', '--runner-lost-after', '3s'];
 
 /** The reason, if there is one, is printed: a machine that cannot run these tests must not look as if it had. */
 export function describeFaults(name: string, tests: () => void, ...lacks: readonly (() => string | null)[]): void {
@@ -36,8 +38,7 @@ export function useFaultCluster(options: FaultClusterOptions): () => FaultCluste
 
   beforeAll(async () => {
     lab = await Lab.open(options);
-    const { size, flags = [] } = options;
-    cluster = await TestCluster.start({ size, flags, site: siteIn(lab, options) });
+    cluster = await TestCluster.start({ size: options.size, flags: LEASE, site: siteIn(lab, options) });
   });
 
   afterEach(({ task }) => {
