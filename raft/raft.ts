@@ -1,22 +1,14 @@
 import { assert, unreachable } from './assert.ts';
-import { countOwnVote, handleVoteResponse, isAlone, startElection, takeOver } from './candidate.ts';
+import { countOwnVote, isAlone, startElection } from './candidate.ts';
 import type { RaftDependencies, RaftOptions, StoredState } from './config.ts';
 import { Core } from './core.ts';
 import type { Effects, Input } from './effects.ts';
-import { handleAppendEntries, handleHeartbeat, handleInstallSnapshot } from './follower.ts';
 import { changeMembership, giveWay, isCaughtUp, propose, settleLeader, tickLeader, transfer } from './leader.ts';
-import { isSoundMessage } from './message-check.ts';
 import type { ProgressState } from './progress.ts';
-import { expireForwardedReads, handleReadIndex, handleReadIndexResponse, read } from './reading.ts';
-import {
-  handleAppendResponse,
-  handleHeartbeatResponse,
-  handleSnapshotResult,
-  handleUnreachable,
-  isRecentlyActive,
-} from './replication.ts';
-import type { Configuration, Index, Message, NodeId, Role, SnapshotMeta, Term } from './types.ts';
-import { handleRequestVote } from './voting.ts';
+import { expireForwardedReads, read } from './reading.ts';
+import { receive } from './receive.ts';
+import { handleSnapshotResult, handleUnreachable, isRecentlyActive } from './replication.ts';
+import type { Configuration, Index, NodeId, Role, SnapshotMeta, Term } from './types.ts';
 
 /** What a leader knows of one other member. */
 export interface PeerProgress {
@@ -181,7 +173,7 @@ export class Raft {
         core.stalledTick = core.tick + 1;
         return;
       case 'message':
-        this.#receive(input.message);
+        if (receive(core, input.message) === 'dropped') this.#droppedMessages += 1;
         return;
       case 'read':
         read(core, input.id);
@@ -254,99 +246,5 @@ export class Raft {
     expireForwardedReads(core);
     core.electionElapsed += 1;
     if (isAlone(core) || core.electionElapsed >= core.electionTimeout) startElection(core);
-  }
-
-  #receive(message: Message): void {
-    const core = this.#core;
-    if (message.to !== core.id || message.from === core.id || !isSoundMessage(message)) {
-      this.#droppedMessages += 1;
-      return;
-    }
-    // Votes have rules of their own for terms.
-    if (message.kind === 'requestVote') handleRequestVote(core, message);
-    else if (message.kind === 'requestVoteResponse') handleVoteResponse(core, message);
-    else if (message.term < core.term) this.#answerOutdated(message);
-    else {
-      if (message.term > core.term) core.follow(message.term, null);
-      this.#receiveInTerm(message);
-    }
-  }
-
-  /** Who is behind learns of the newer term, or a node that once campaigned alone would stay stuck in it (§6.2). */
-  #answerOutdated(message: Message): void {
-    const core = this.#core;
-    switch (message.kind) {
-      case 'appendEntries':
-      case 'heartbeat':
-      case 'installSnapshot':
-        core.send({
-          kind: 'appendEntriesResponse',
-          ...core.envelope(message.from),
-          success: false,
-          index: 0,
-          hintIndex: 0,
-          hintTerm: 0,
-          session: core.session,
-        });
-        return;
-      case 'readIndex':
-        handleReadIndex(core, message);
-        return;
-      default:
-        return;
-    }
-  }
-
-  #receiveInTerm(message: Exclude<Message, { kind: 'requestVote' | 'requestVoteResponse' }>): void {
-    const core = this.#core;
-    switch (message.kind) {
-      case 'appendEntries':
-      case 'heartbeat':
-      case 'installSnapshot':
-        this.#receiveFromLeader(message);
-        return;
-      case 'appendEntriesResponse':
-        if (core.state.role === 'leader') handleAppendResponse(core, core.state.lead, message);
-        return;
-      case 'heartbeatResponse':
-        if (core.state.role === 'leader') handleHeartbeatResponse(core, core.state.lead, message);
-        return;
-      case 'readIndex':
-        handleReadIndex(core, message);
-        return;
-      case 'readIndexResponse':
-        handleReadIndexResponse(core, message);
-        return;
-      case 'timeoutNow':
-        if (core.leader === message.from && core.log.lastIndex >= message.expectedLastIndex) takeOver(core);
-        return;
-      default:
-        unreachable(message);
-    }
-  }
-
-  #receiveFromLeader(message: Extract<Message, { kind: 'appendEntries' | 'heartbeat' | 'installSnapshot' }>): void {
-    const core = this.#core;
-    // A term has one leader (paper §5.2); a second one is not obeyed.
-    if (core.leader !== null && core.leader !== message.from) {
-      this.#droppedMessages += 1;
-      return;
-    }
-    if (core.leader === null) core.follow(core.term, message.from);
-    core.electionElapsed = 0;
-    core.heardTick = core.tick;
-    switch (message.kind) {
-      case 'appendEntries':
-        if (handleAppendEntries(core, message) === 'malformed') this.#droppedMessages += 1;
-        return;
-      case 'heartbeat':
-        handleHeartbeat(core, message);
-        return;
-      case 'installSnapshot':
-        handleInstallSnapshot(core, message);
-        return;
-      default:
-        unreachable(message);
-    }
   }
 }

@@ -73,9 +73,9 @@ export const ELECTIONS_MISTAKES: readonly Mistake[] = [
   },
   {
     what: 'a second leader of a term is obeyed',
-    file: 'raft/raft.ts',
-    find: 'if (core.leader !== null && core.leader !== message.from) {',
-    replace: 'if (core.leader === core.id) {',
+    file: 'raft/receive.ts',
+    find: 'if (core.leader !== null && core.leader !== message.from) return',
+    replace: 'if (core.leader === core.id) return',
     script: 'election-a-second-leader-of-a-term-is-not-obeyed',
   },
   {
@@ -136,9 +136,9 @@ export const ELECTIONS_MISTAKES: readonly Mistake[] = [
   },
   {
     what: 'messages of an older term are not answered',
-    file: 'raft/raft.ts',
-    find: 'else if (message.term < core.term) this.#answerOutdated(message);',
-    replace: 'else if (message.term < core.term) this.#droppedMessages += 1;',
+    file: 'raft/receive.ts',
+    find: 'else if (message.term < core.term) answerOutdated(core, message);',
+    replace: "else if (message.term < core.term) return 'dropped';",
     script: 'check-quorum-answers-of-a-newer-term-free-the-stuck',
   },
   {

@@ -115,14 +115,14 @@ export const MEMBERSHIP_MISTAKES: readonly Mistake[] = [
   },
   {
     what: 'the log that a transfer expects is not looked at',
-    file: 'raft/raft.ts',
+    file: 'raft/receive.ts',
     find: 'core.leader === message.from && core.log.lastIndex >= message.expectedLastIndex',
     replace: 'core.leader === message.from',
     script: 'transfer-names-the-log-that-it-expects',
   },
   {
     what: 'anyone may tell a node to take over',
-    file: 'raft/raft.ts',
+    file: 'raft/receive.ts',
     find: 'core.leader === message.from && core.log.lastIndex >= message.expectedLastIndex',
     replace: 'core.log.lastIndex >= message.expectedLastIndex',
     script: 'transfer-names-the-log-that-it-expects',

@@ -52,10 +52,10 @@ export const STORAGE_MISTAKES: readonly Mistake[] = [
   },
   {
     what: 'an ack of an older term counts',
-    file: 'raft/raft.ts',
-    find: 'else if (message.term < core.term) this.#answerOutdated(message);',
+    file: 'raft/receive.ts',
+    find: 'else if (message.term < core.term) answerOutdated(core, message);',
     replace:
-      "else if (message.term < core.term && message.kind !== 'appendEntriesResponse') this.#answerOutdated(message);",
+      "else if (message.term < core.term && message.kind !== 'appendEntriesResponse') answerOutdated(core, message);",
     script: 'storage-late-ack-of-an-older-term',
   },
   {
