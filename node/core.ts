@@ -37,6 +37,12 @@ export type SubmitResult =
     }
   | { readonly ok: false; readonly code: RejectionCode; readonly message: string; readonly field?: string };
 
+/** What a request is about, where a job may own it. `new`: something that it makes. */
+export type Named =
+  | { readonly kind: 'new' }
+  | { readonly kind: 'job'; readonly id: JobId }
+  | { readonly kind: 'group'; readonly id: GroupId };
+
 export interface JobFilter {
   readonly state?: JobState;
   readonly queue?: string;
@@ -75,7 +81,13 @@ export interface Core {
   /** @param bearer the token as sent, or null. @throws Rejection `unauthenticated` */
   authenticate(bearer: string | null): Promise<Identity>;
 
-  /** Answers each item once a quorum holds it, in order. */
+  /**
+   * Whether a job's token is good for what a request names; any other is good for everything that its scopes allow.
+   * @param named null: nothing that a job could own. @throws Rejection `forbidden`
+   */
+  checkOwn(identity: Identity, named: Named | null): Promise<void>;
+
+  /** Answers each item once a quorum holds it, in order. A job's items become its children. */
   submit(identity: Identity, items: readonly SubmitItem[]): Promise<readonly SubmitResult[]>;
   /** @throws Rejection `notFound` */
   job(id: JobId, consistency: Consistency): Promise<JobView>;

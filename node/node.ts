@@ -39,6 +39,8 @@ import { CapacityView } from './service/capacity.ts';
 import { ClusterBlobs } from './service/cluster-blobs.ts';
 import { ClusterService } from './service/cluster-service.ts';
 import { GroupService } from './service/group-service.ts';
+import { JobTokens } from './service/job-tokens.ts';
+import { OwnThings } from './service/own-things.ts';
 import { JobService } from './service/job-service.ts';
 import { JobStore } from './service/job-store.ts';
 import { JobWatch } from './service/job-watch.ts';
@@ -80,6 +82,7 @@ interface Base {
 }
 
 interface Services {
+  readonly jobTokens: JobTokens;
   readonly core: Core;
   readonly blobs: BlobStore;
   readonly reader: LogReader;
@@ -201,9 +204,13 @@ async function createServices(
   const search = new MemberSearch({ replica, network, logger }, (members) => membership.believe(members));
   const duties = new LeaderDuties(replica, logger, config.timing);
   const metrics = new JobMetrics(registry, () => replica.state);
-  const tokens = new TokenService(replica, (token, expiresAt) => formatJoinToken(founding, network, token, expiresAt));
+  const jobTokens = new JobTokens(founding);
+  const tokens = new TokenService({ replica, jobTokens }, (token, expiresAt) =>
+    formatJoinToken(founding, network, token, expiresAt),
+  );
   const core = createCore({
     replica,
+    own: new OwnThings({ replica, jobs }),
     jobs: new JobService({ replica, jobs, watch }),
     groups: new GroupService({ replica, watch }),
     logs: new LogService({ self, replica, jobs, watch, network, reader }),
@@ -231,7 +238,7 @@ async function createServices(
   shutdown.defer(() => {
     for (const part of [capacity, search, membership, duties]) part.stop();
   });
-  return { core, blobs: await openBlobStore(folder.parts.blobs), reader, membership, duties };
+  return { core, jobTokens, blobs: await openBlobStore(folder.parts.blobs), reader, membership, duties };
 }
 
 function answerPeers(base: Base, replica: Replica, services: Services): void {
@@ -294,7 +301,7 @@ async function startRunner(
       total: await machineResources(config.runner, config.dataDir),
       labels: machineLabels(config.runner),
       leaseMs: config.timing.leaseMs,
-      jobEnv: { QUORATE_URL: http },
+      jobEnv: (job) => ({ QUORATE_URL: http, QUORATE_TOKEN: services.jobTokens.format(job) }),
     },
   );
   shutdown.defer(() => host.stop('keep'));

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { SYSTEM } from '../../src/auth.ts';
+import { type JobAttempt, SYSTEM } from '../../src/auth.ts';
 import { unreachable } from '../../src/errors.ts';
 import type { Incarnation, NodeId } from '../../src/ids.ts';
 import type { Job, LiveJob } from '../../src/jobs/job.ts';
@@ -32,8 +32,8 @@ export interface RunnerHostOptions {
   readonly total: Resources;
   readonly labels: Readonly<Record<string, string>>;
   readonly leaseMs: number;
-  /** Added to the environment of every job. */
-  readonly jobEnv: Readonly<Record<string, string>>;
+  /** Added to the environment of this attempt. */
+  readonly jobEnv: (attempt: JobAttempt) => Readonly<Record<string, string>>;
 }
 
 /**
@@ -189,7 +189,7 @@ export class RunnerHost {
       incarnation: job.current.incarnation,
       spec: job.spec,
       timeoutMs: job.plan.timeoutMs,
-      env: this.#options.jobEnv,
+      env: this.#options.jobEnv({ id: job.id, attempt: job.current.attempt }),
     });
   }
 

@@ -29,6 +29,7 @@ export function batchRoutes(dependencies: BatchRouteDependencies): readonly Rout
       method: 'POST',
       path: '/v1/jobs/batch',
       scope: 'jobs:write',
+      own: 'new',
       summary: 'Submit many jobs, as NDJSON or as one JSON array',
       body: {
         kind: 'stream',

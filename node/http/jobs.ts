@@ -8,7 +8,7 @@ import { checkJobSpec } from '../../src/jobs/edge.ts';
 import { JOB_STATES } from '../../src/jobs/job.ts';
 import { jobSpecSchema } from '../../src/jobs/spec.ts';
 import { LIMITS } from '../../src/limits.ts';
-import type { Core, ListQuery, SubmitItem } from '../core.ts';
+import type { Core, ListQuery, Named, SubmitItem } from '../core.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { json, route } from './route.ts';
 import type { Answer, Route } from './route.ts';
@@ -59,6 +59,7 @@ function submitRoute(core: Core): Route {
     method: 'POST',
     path: '/v1/jobs',
     scope: 'jobs:write',
+    own: 'new',
     summary: 'Submit a job',
     headers: z.object({ 'idempotency-key': idempotencyKey }),
     body: jobBody,
@@ -133,11 +134,21 @@ function listRoute(core: Core): Route {
     method: 'GET',
     path: '/v1/jobs',
     scope: 'jobs:read',
+    own: 'handler',
     summary: 'List jobs, newest first',
     query: listQuery,
     responses: { 200: { description: 'One page.', schema: pageOf(jobView) } },
-    handle: async ({ query }) => json(await core.jobs(toListQuery(query), query.consistency)),
+    async handle({ query, identity }) {
+      await core.checkOwn(identity, filteredBy(query));
+      return json(await core.jobs(toListQuery(query), query.consistency));
+    },
   });
+}
+
+/** What narrows a list to what one job may own. */
+function filteredBy({ parent, group }: z.output<typeof listQuery>): Named | null {
+  if (parent !== undefined) return { kind: 'job', id: parent };
+  return group === undefined ? null : { kind: 'group', id: group };
 }
 
 function toListQuery(query: z.output<typeof listQuery>): ListQuery {
@@ -167,6 +178,7 @@ function getRoute(core: Core): Route {
     method: 'GET',
     path: '/v1/jobs/:id',
     scope: 'jobs:read',
+    own: 'job',
     summary: 'Read one job',
     params: idParams,
     query: readQuery,
@@ -180,6 +192,7 @@ function waitRoute(core: Core): Route {
     method: 'GET',
     path: '/v1/jobs/:id/wait',
     scope: 'jobs:read',
+    own: 'job',
     summary: 'Wait until a job is final, or as long as asked',
     params: idParams,
     query: z.strictObject({ timeout: waitMs }),
@@ -200,6 +213,7 @@ function explainRoute(core: Core): Route {
     method: 'GET',
     path: '/v1/jobs/:id/explain',
     scope: 'jobs:read',
+    own: 'job',
     summary: 'Why a job is where it is, in numbers',
     params: idParams,
     query: readQuery,
@@ -213,6 +227,7 @@ function cancelRoute(core: Core): Route {
     method: 'POST',
     path: '/v1/jobs/:id/cancel',
     scope: 'jobs:write',
+    own: 'job',
     summary: 'Cancel a job',
     params: idParams,
     query: z.strictObject({
@@ -228,6 +243,7 @@ function retryRoute(core: Core): Route {
     method: 'POST',
     path: '/v1/jobs/:id/retry',
     scope: 'jobs:write',
+    own: 'job',
     summary: 'Give a final job another attempt',
     params: idParams,
     responses: jobAnswer,

@@ -62,6 +62,7 @@ export function logRoutes(core: Core, followers: Followers): readonly Route[] {
       method: 'GET',
       path: '/v1/jobs/:id/logs',
       scope: 'jobs:read',
+      own: 'job',
       summary: 'Read or follow the output of a job',
       params: idParams,
       query: logQuery,

@@ -68,6 +68,11 @@ export interface RouteDefinition<
   /** With `:name` for parameters. */
   readonly path: string;
   readonly scope: RouteScope;
+  /**
+   * What a job may use it for with its token: to make something, or for the job or group of its own that `:id` names.
+   * Left out: for nothing, or the handler itself sees to it (`handler`).
+   */
+  readonly own?: 'new' | 'job' | 'group' | 'handler';
   readonly summary: string;
   readonly params?: Params;
   readonly query?: Query;

@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { allows } from '../../src/auth.ts';
 import type { Identity } from '../../src/auth.ts';
-import { Fault, Rejection } from '../../src/errors.ts';
+import { Fault, Rejection, unreachable } from '../../src/errors.ts';
 import { LIMITS } from '../../src/limits.ts';
-import type { Core } from '../core.ts';
+import type { Core, Named } from '../core.ts';
 import { sendAnswer, sendText } from './answer.ts';
 import { checkMediaType, hasBody, readText } from './body.ts';
 import type { Guard } from './guard.ts';
@@ -11,6 +11,7 @@ import type { HttpMetrics } from './http-metrics.ts';
 import { checkInput, parseJson } from './input.ts';
 import { isInternal, problemHeaders, problemOf } from './problem.ts';
 import type { Route, RouteInput } from './route.ts';
+import { groupId, jobId } from './schemas.ts';
 
 /** What the HTTP edge logs to; pino's Logger is one. */
 export interface HttpLogger {
@@ -81,6 +82,7 @@ export class Serving {
       this.#admit(route);
       this.#dependencies.guard().check(route.method, raw.headers);
       const identity = await this.#authorize(route, raw);
+      await this.#checkOwn(route, identity, exchange.params);
       const input = await inputOf(route, exchange, identity, abort);
       const answer = await route.handle(input);
       if (response.destroyed) return;
@@ -144,11 +146,31 @@ export class Serving {
     return identity;
   }
 
+  /** A job's token opens less than its scopes do. */
+  async #checkOwn({ own, scope }: Route, identity: Identity, params: unknown): Promise<void> {
+    if (identity.principal.job === undefined || own === 'handler' || scope === 'anyToken') return;
+    await this.#dependencies.core.checkOwn(identity, own === undefined ? null : namedBy(own, params));
+  }
+
   #logError(error: unknown, route: Pick<Route, 'method' | 'path'> | null, requestId: string): void {
     const told = problemOf(error, requestId);
     const fields = { requestId, method: route?.method, route: route?.path, code: told.code, status: told.status };
     if (isInternal(told)) this.#dependencies.logger.error({ ...fields, err: error }, 'request failed');
     else this.#dependencies.logger.debug(fields, 'request refused');
+  }
+}
+
+function namedBy(own: 'new' | 'job' | 'group', params: unknown): Named {
+  const { id = '' } = params as { readonly id?: string };
+  switch (own) {
+    case 'new':
+      return { kind: 'new' };
+    case 'job':
+      return { kind: 'job', id: jobId(id) };
+    case 'group':
+      return { kind: 'group', id: groupId(id) };
+    default:
+      return unreachable(own);
   }
 }
 

@@ -44,7 +44,9 @@ export class JobService {
     return results.map((result) => (isUnknownDependency(result) ? (further.next().value ?? result) : result));
   }
 
-  async #submitOnce(identity: Identity, items: readonly SubmitItem[]): Promise<readonly SubmitResult[]> {
+  async #submitOnce(identity: Identity, given: readonly SubmitItem[]): Promise<readonly SubmitResult[]> {
+    const parent = identity.principal.job?.id;
+    const items = parent === undefined ? given : given.map((item) => ({ ...item, spec: { parent, ...item.spec } }));
     const ends = await this.#endsOf(items.flatMap(({ spec }) => spec.dependsOn ?? []).map(({ job }) => job));
     const ids: JobId[] = [];
     const commands: Command[] = [];

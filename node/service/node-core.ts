@@ -5,10 +5,12 @@ import type { ClusterService } from './cluster-service.ts';
 import type { GroupService } from './group-service.ts';
 import type { JobService } from './job-service.ts';
 import type { LogService } from './log-service.ts';
+import type { OwnThings } from './own-things.ts';
 import type { TokenService } from './token-service.ts';
 
 export interface NodeCoreParts {
   readonly replica: Replica;
+  readonly own: OwnThings;
   readonly jobs: JobService;
   readonly groups: GroupService;
   readonly logs: LogService;
@@ -19,9 +21,10 @@ export interface NodeCoreParts {
 
 /** Puts the services together into what an edge asks. */
 export function createCore(parts: NodeCoreParts): Core {
-  const { replica, jobs, groups, logs, cluster, tokens, readiness } = parts;
+  const { replica, own, jobs, groups, logs, cluster, tokens, readiness } = parts;
   return {
-    authenticate: async (bearer) => tokens.authenticate(bearer),
+    authenticate: (bearer) => tokens.authenticate(bearer),
+    checkOwn: (identity, thing) => own.check(identity, thing),
     submit: (identity, items) => jobs.submit(identity, items),
     job: (id, consistency) => jobs.get(id, consistency),
     jobs: (query, consistency) => jobs.list(query, consistency),

@@ -1,10 +1,11 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { CreatedJoinToken, CreatedToken, TokenView } from '../../src/api/views.ts';
-import { type Identity, SCOPES, type Scope } from '../../src/auth.ts';
+import { type Identity, JOB_SCOPES, type JobAttempt, jobPrincipal, SCOPES, type Scope } from '../../src/auth.ts';
 import { Fault, Rejection } from '../../src/errors.ts';
 import type { TokenId } from '../../src/ids.ts';
 import type { TokenRecord } from '../../src/state/records.ts';
 import type { Replica } from '../replica/replica.ts';
+import type { JobTokens } from './job-tokens.ts';
 import { expectTaken } from './results.ts';
 
 /** `qt_` ID `_` SECRET. The state holds the SHA-256 of the secret only. */
@@ -42,14 +43,34 @@ export type JoinTokenFormat = (token: NewToken, expiresAt: number) => string;
 
 export class TokenService {
   readonly #replica: Replica;
+  readonly #jobTokens: JobTokens;
   readonly #formatJoinToken: JoinTokenFormat;
 
-  constructor(replica: Replica, formatJoinToken: JoinTokenFormat) {
-    this.#replica = replica;
+  constructor(
+    dependencies: { readonly replica: Replica; readonly jobTokens: JobTokens },
+    formatJoinToken: JoinTokenFormat,
+  ) {
+    this.#replica = dependencies.replica;
+    this.#jobTokens = dependencies.jobTokens;
     this.#formatJoinToken = formatJoinToken;
   }
 
-  authenticate(bearer: string | null): Identity {
+  async authenticate(bearer: string | null): Promise<Identity> {
+    const attempt = bearer === null ? null : this.#jobTokens.parse(bearer);
+    return attempt === null ? this.#authenticateClient(bearer) : this.#authenticateJob(attempt);
+  }
+
+  async #authenticateJob(attempt: JobAttempt): Promise<Identity> {
+    // This node may not have heard yet that the attempt was assigned; it may not have heard that it ended either, but
+    // what it asks for is checked again where it stands in the log.
+    if (!isCurrent(this.#replica.state, attempt)) await this.#replica.barrier();
+    if (!isCurrent(this.#replica.state, attempt)) {
+      throw new Rejection('unauthenticated', 'the attempt that this token belongs to has ended');
+    }
+    return { principal: jobPrincipal(attempt), scopes: JOB_SCOPES };
+  }
+
+  #authenticateClient(bearer: string | null): Identity {
     const { cluster, tokens } = this.#replica.state;
     if (cluster === null) throw new Fault('noLeader', 'this node does not know its cluster yet');
     if (bearer === null) {
@@ -108,6 +129,11 @@ export class TokenService {
 }
 
 const LOCAL: Identity['principal'] = { id: 'local', token: null, kind: 'local' };
+
+function isCurrent({ jobs }: Replica['state'], { id, attempt }: JobAttempt): boolean {
+  const job = jobs.get(id);
+  return (job?.state === 'assigned' || job?.state === 'running') && job.current.attempt === attempt;
+}
 
 function isSame(a: string, b: string): boolean {
   return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));

@@ -7,7 +7,7 @@ import { carryOutFollowUps } from './follow-ups.ts';
 import * as groupCommands from './group-commands.ts';
 import * as jobCommands from './job-commands.ts';
 import * as memberCommands from './member-commands.ts';
-import { type Asker, identify, permit } from './permissions.ts';
+import { type Asker, identify, permit, permitOwn } from './permissions.ts';
 import type { StateRecord } from './records.ts';
 import { judgeRepeat, noteApplied, repeatedResults } from './repeats.ts';
 import * as runnerCommands from './runner-commands.ts';
@@ -78,7 +78,11 @@ function applyCommands(changes: ChangeSet, commands: readonly Command[], asker: 
   return commands.map((command) => {
     if (!isCommand(command)) return refuse('invalidRequest', 'the command is malformed');
     const founding = !hadCluster && changes.state.cluster !== null ? 'founding' : 'founded';
-    return permit(changes.state, asker, command.kind, founding) ?? applyCommand(changes, command, asker);
+    return (
+      permit(changes.state, asker, command.kind, founding) ??
+      permitOwn(changes.state, asker, command) ??
+      applyCommand(changes, command, asker)
+    );
   });
 }
 

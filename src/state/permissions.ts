@@ -1,7 +1,8 @@
-import { allows, type Principal, type Scope } from '../auth.ts';
+import { allows, JOB_SCOPES, jobPrincipalId, type Principal, type Scope } from '../auth.ts';
 import { unreachable } from '../errors.ts';
-import type { Timestamp } from '../jobs/job.ts';
-import { type CommandKind, refuse, type Refusal } from './commands.ts';
+import type { GroupId } from '../ids.ts';
+import type { LiveJob, Timestamp } from '../jobs/job.ts';
+import { type Command, type CommandKind, refuse, type Refusal } from './commands.ts';
 import type { ClusterState } from './state.ts';
 
 /** Who asks, as the replicated tables know them; what the proposal says of them beside the token's id counts nothing. */
@@ -12,6 +13,13 @@ export type Asker =
       readonly scopes: readonly Scope[];
       /** Null: for ever. */
       readonly until: Timestamp | null;
+    }
+  | {
+      readonly kind: 'job';
+      readonly id: string;
+      readonly scopes: readonly Scope[];
+      readonly until: null;
+      readonly job: LiveJob;
     }
   | { readonly kind: 'system'; readonly id: 'system' };
 
@@ -57,6 +65,8 @@ export function identify(state: ClusterState, principal: Principal, at: Timestam
       return { kind: 'local', id: 'local', scopes: ['admin'], until: null };
     case 'token':
       return identifyToken(state, principal, at);
+    case 'job':
+      return identifyJob(state, principal);
     default:
       return unreachable(principal.kind);
   }
@@ -67,6 +77,45 @@ function identifyToken(state: ClusterState, principal: Principal, at: Timestamp)
   if (token === undefined) return refuse('unauthenticated', 'the token is not known to this cluster');
   if (token.expiresAt !== null && token.expiresAt <= at) return refuse('tokenExpired', 'the token has expired');
   return { kind: 'token', id: `token:${token.name}`, scopes: token.scopes, until: token.expiresAt };
+}
+
+/** Only the attempt that runs now: its token dies with it. */
+function identifyJob({ jobs }: ClusterState, { job: attempt }: Principal): Asker | Refusal {
+  const job = attempt === undefined ? undefined : jobs.get(attempt.id);
+  const isLive = job?.state === 'assigned' || job?.state === 'running';
+  if (!isLive || job.current.attempt !== attempt?.attempt) {
+    return refuse('unauthenticated', 'the attempt that this token belongs to has ended');
+  }
+  return { kind: 'job', id: jobPrincipalId(job.id), scopes: JOB_SCOPES, until: null, job };
+}
+
+/** A job acts for its children and the groups that it made, and brings children into its own group. */
+export function permitOwn(state: ClusterState, asker: Asker, command: Command): Refusal | null {
+  if (asker.kind !== 'job') return null;
+  const own = asker.job.id;
+  switch (command.kind) {
+    case 'submit':
+      if (command.spec.parent !== own) return refuse('forbidden', 'a job submits only children of its own', 'parent');
+      return mayJoin(state, asker, command.spec.group) ? null : refuse('forbidden', 'not a group of this job', 'group');
+    case 'cancel':
+      return state.jobs.get(command.job)?.plan.parent === own ? null : NOT_OWN;
+    case 'retry':
+      return command.record.spec.parent === own ? null : NOT_OWN;
+    case 'createGroup':
+      return null;
+    case 'closeGroup':
+    case 'cancelGroup':
+      return state.groups.get(command.id)?.createdBy === asker.id ? null : NOT_OWN;
+    default:
+      return NOT_OWN;
+  }
+}
+
+const NOT_OWN = refuse('forbidden', 'a job may do this only with its own children and groups');
+
+function mayJoin({ groups }: ClusterState, asker: Extract<Asker, { kind: 'job' }>, id: GroupId | undefined): boolean {
+  if (id === undefined || id === asker.job.plan.group) return true;
+  return groups.get(id)?.createdBy === asker.id;
 }
 
 /** @param founding whether the proposal that the command is part of has made the cluster */

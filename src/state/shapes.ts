@@ -127,10 +127,12 @@ const SHAPES: Readonly<Record<CommandKind, Check>> = {
   createCluster: shape({ clusterId: isId, auth: oneOf(new Set(['required', 'loopbackOpen'])) }),
 };
 
+const isJobAttempt = shape({ id: isNewJobId, attempt: isPositive });
 const isPrincipal = shape({
   id: isString,
   token: orNull(isId),
-  kind: oneOf(new Set(['token', 'system', 'local'])),
+  kind: oneOf(new Set(['token', 'system', 'local', 'job'])),
+  job: (job) => job === undefined || isJobAttempt(job),
 });
 const isProposalShape = shape({ principal: isPrincipal, origin: isId, sequence: isPositive, commands: Array.isArray });
 

@@ -1,7 +1,7 @@
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { ExplanationView, GroupView, JobView } from '../../src/api/views.ts';
-import type { NodeApi } from '../support/node-api.ts';
-import { expectStatus } from '../support/node-api.ts';
+import { expectStatus, type NodeApi } from '../support/node-api.ts';
 import { useCluster } from '../support/use-cluster.ts';
 
 const cluster = useCluster({ size: 3 });
@@ -109,6 +109,45 @@ describe('children', () => {
     await anyNode().cancel(parent.id);
     for (const { id } of [parent, ...children, grandchild]) {
       expect((await anyNode().waitFinal(id)).state).toBe('cancelled');
+    }
+  });
+});
+
+const QUORATE = join(import.meta.dirname, '../../scripts/quorate');
+
+describe('a job that makes jobs', () => {
+  it('fans out from a shell script with nothing but the command line, and waits for its children', async () => {
+    const { id } = await createGroup({});
+    const script = `
+      set -e
+      for n in $(seq 100); do echo '{"command":["sh","-c","test '$n' -ne 7"],"group":"${id}","resources":{"cpu":0.1}}'; done > specs
+      ${QUORATE} batch specs > ids
+      ${QUORATE} group close ${id} && exit 1 || true
+      ${QUORATE} wait $(cat ids) > ends || true
+      ${QUORATE} logs "$(head -1 ids)"
+      grep -c succeeded ends`;
+    const parent = await anyNode().submit({ command: ['sh', '-c', script], group: id, ...small });
+    const end = await anyNode().waitFinal(parent.id);
+    expect(await anyNode().logs(parent.id, 'stream=stdout')).toBe('99\n');
+    expect(end.state).toBe('succeeded');
+    const children = (await anyNode().jobs(`parent=${parent.id}&limit=200`)).items;
+    expect(children).toHaveLength(100);
+    expect(new Set(children.map(({ submittedBy }) => submittedBy))).toEqual(new Set([`job:${parent.id}`]));
+  });
+
+  it('finds its token worthless when it has ended, and never good for what is not its own', async () => {
+    const other = await anyNode().submit({ command: ['true'], ...small });
+    await anyNode().waitFinal(other.id);
+    const script = `echo $QUORATE_TOKEN; ${QUORATE} status ${other.id}; ${QUORATE} runners; exit 0`;
+    const job = await anyNode().submit({ command: ['sh', '-c', script], ...small });
+    await anyNode().waitFinal(job.id);
+    const token = (await anyNode().logs(job.id, 'stream=stdout')).trim();
+    expect(token).toMatch(/^qjob_/);
+    const errors = (await anyNode().logs(job.id, 'stream=stderr')).match(/\(forbidden\)/g);
+    expect(errors).toHaveLength(2);
+    const headers = { authorization: `Bearer ${token}` };
+    for (const { api } of cluster().nodes) {
+      expect((await api.http.post('/v1/jobs', { command: ['true'] }, { headers })).status).toBe(401);
     }
   });
 });

@@ -60,7 +60,7 @@ function setUp(voters: readonly NodeId[], left: readonly (typeof LEFT)[] = [], {
       total: { cpuMilli: 1000, memoryBytes: 0, gpu: 0, diskBytes: 0, custom: {} },
       labels: {},
       leaseMs: LEASE_MS,
-      jobEnv: {},
+      jobEnv: () => ({}),
     },
   );
   open.push(host);

@@ -14,7 +14,7 @@ import { Rejection } from '../../../src/errors.ts';
 import type { GroupId, JobId } from '../../../src/ids.ts';
 import { createGroup, type GroupSpec } from '../../../src/jobs/group.ts';
 import type { JobState } from '../../../src/jobs/job.ts';
-import type { Core, GroupQuery, ListQuery, LogQuery, SubmitItem, SubmitResult } from '../../../node/core.ts';
+import type { Core, GroupQuery, ListQuery, Named, LogQuery, SubmitItem, SubmitResult } from '../../../node/core.ts';
 
 export const GROUP = '00000000-0000-7000-9000-000000000001' as GroupId;
 
@@ -50,6 +50,13 @@ export class FakeCore implements Core {
     const found = bearer === null ? this.anonymous : this.tokensByText.get(bearer);
     if (found === null || found === undefined) throw new Rejection('unauthenticated', 'the token is not known');
     return found;
+  }
+
+  /** The fake knows of no job's children: such a token is good for its own job alone. */
+  async checkOwn({ principal }: Identity, named: Named | null): Promise<void> {
+    this.calls.push({ method: 'checkOwn', arguments: [principal, named] });
+    if (principal.job === undefined || named?.kind === 'new') return;
+    if (named?.kind !== 'job' || named.id !== principal.job.id) throw new Rejection('forbidden', 'not its own');
   }
 
   async submit(who: Identity, items: readonly SubmitItem[]): Promise<readonly SubmitResult[]> {

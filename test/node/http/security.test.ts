@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
-import { SCOPES } from '../../../src/auth.ts';
+import { JOB_SCOPES, jobPrincipal, SCOPES } from '../../../src/auth.ts';
+import type { JobId } from '../../../src/ids.ts';
 import { createApp } from '../../../node/http/app.ts';
 import type { Route } from '../../../node/http/route.ts';
 import { FakeBlobs } from './fake-blobs.ts';
-import { FakeCore } from './fake-core.ts';
+import { FakeCore, GROUP } from './fake-core.ts';
 import { serve } from './serving.ts';
 
 async function table(): Promise<readonly Route[]> {
@@ -81,6 +82,40 @@ describe('authentication', async () => {
       expect(answer.problem().code).toBe('unauthenticated');
     },
   );
+
+  const JOB = '00000000-0000-7000-8000-00000000000a' as JobId;
+  const ownJob = new Set(routes.filter(({ own }) => own === 'job'));
+  const made = new Set(routes.filter(({ own }) => own === 'new'));
+
+  async function serveJob() {
+    const core = new FakeCore();
+    core.tokensByText.set('job', { principal: jobPrincipal({ id: JOB, attempt: 1 }), scopes: JOB_SCOPES });
+    return await serve(core);
+  }
+
+  it.each(
+    routes
+      .filter(({ scope }) => scope !== 'public' && scope !== 'anyToken')
+      .map((route) => [`${route.method} ${route.path}`, route] as const),
+  )('%s answers a job as far as it is about the job itself', async (_name, route) => {
+    const { ask } = await serveJob();
+    const headers = { authorization: 'Bearer job' };
+    const other = await ask(route.method, route.path.replace(':id', GROUP).replace(':hash', 'a'.repeat(64)), {
+      headers,
+    });
+    expect(other.status === 403).toBe(!made.has(route));
+    const own = await ask(route.method, route.path.replace(':id', JOB).replace(':hash', 'a'.repeat(64)), { headers });
+    expect(own.status === 403).toBe(!made.has(route) && !ownJob.has(route));
+  });
+
+  it('lets a job list its own children only', async () => {
+    const { ask } = await serveJob();
+    const headers = { authorization: 'Bearer job' };
+    expect((await ask('GET', `/v1/jobs?parent=${JOB}`, { headers })).status).toBe(200);
+    for (const query of ['', `?parent=${GROUP}`, `?group=${GROUP}`, '?name=x']) {
+      expect((await ask('GET', `/v1/jobs${query}`, { headers })).problem()).toMatchObject({ status: 403 });
+    }
+  });
 
   it('asks for a token before it reads the body', async () => {
     const { ask } = await serveClosed();

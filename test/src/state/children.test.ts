@@ -1,7 +1,20 @@
 import { describe, expect, it } from 'vitest';
+import { jobPrincipal } from '../../../src/auth.ts';
 import { LIMITS } from '../../../src/limits.ts';
 import { FOLLOW_UPS_PER_ENTRY } from '../../../src/state/follow-ups.ts';
-import { assign, cancel, ended, jobId, started, submit, TestReplica } from '../builders.ts';
+import {
+  assign,
+  cancel,
+  createGroup,
+  ended,
+  FAILED,
+  groupId,
+  jobId,
+  LOCAL,
+  started,
+  submit,
+  TestReplica,
+} from '../builders.ts';
 
 const childOf = (parent: number, n: number, some = {}) =>
   submit(n, { spec: { parent: jobId(parent), resources: { cpu: 0.1 }, ...some } });
@@ -71,5 +84,70 @@ describe('children of a job', () => {
     }
     const tooDeep = replica.local(childOf(LIMITS.childDepth + 1, LIMITS.childDepth + 2))[0];
     expect(tooDeep).toMatchObject({ ok: false, code: 'childLimit', field: 'parent' });
+  });
+});
+
+describe('a job with its own token', () => {
+  const FORBIDDEN = { ok: false, code: 'forbidden' };
+  const asJob = (n: number, attempt = 1) => jobPrincipal({ id: jobId(n), attempt });
+
+  it('submits children of its own and no other job', () => {
+    const replica = withParent();
+    replica.local(submit(2));
+    expect(replica.propose(asJob(1), [childOf(1, 3)])[0]).toMatchObject({ ok: true });
+    expect(replica.job(3)).toMatchObject({ submittedBy: `job:${jobId(1)}`, depth: 1 });
+    expect(replica.propose(asJob(1), [submit(4)])[0]).toMatchObject({ ...FORBIDDEN, field: 'parent' });
+    expect(replica.propose(asJob(1), [childOf(2, 4)])[0]).toMatchObject({ ...FORBIDDEN, field: 'parent' });
+  });
+
+  it('does so while its attempt runs, and never again', () => {
+    const replica = TestReplica.withRunner();
+    replica.local(submit(1, { spec: { retry: { max: 1, backoff: { initial: '0s' } } } }));
+    const refused = { ok: false, code: 'unauthenticated' };
+    expect(replica.propose(asJob(1), [childOf(1, 2)])[0]).toMatchObject(refused);
+    replica.system(assign(1, 1), started(1, 1), ended(1, 1, FAILED));
+    expect(replica.propose(asJob(1), [childOf(1, 3)])[0]).toMatchObject(refused);
+    replica.system(assign(1, 2));
+    expect(replica.propose(asJob(1, 1), [childOf(1, 4)])[0]).toMatchObject(refused);
+    expect(replica.propose(asJob(1, 2), [childOf(1, 5)])[0]).toMatchObject({ ok: true });
+  });
+
+  it('cancels its children and those of nobody else', () => {
+    const replica = withParent();
+    replica.local(submit(2), childOf(1, 3), childOf(3, 4));
+    expect(replica.propose(asJob(1), [cancel(2), cancel(1), cancel(4)])).toMatchObject([
+      FORBIDDEN,
+      FORBIDDEN,
+      FORBIDDEN,
+    ]);
+    expect(replica.propose(asJob(1), [cancel(3)])[0]).toMatchObject({ ok: true });
+  });
+
+  it('makes groups, closes its own, and brings children into them and into the one that it is in', () => {
+    const replica = TestReplica.withRunner();
+    replica.local(createGroup(1), createGroup(2), submit(1, { spec: { group: groupId(1) } }));
+    replica.system(assign(1, 1));
+    replica.propose(asJob(1), [createGroup(3)]);
+    const into = (n: number, group: number) => childOf(1, n, { group: groupId(group) });
+    expect(replica.propose(asJob(1), [into(2, 1), into(3, 2), into(4, 3)])).toMatchObject([
+      { ok: true },
+      { ...FORBIDDEN, field: 'group' },
+      { ok: true },
+    ]);
+    const close = (n: number) => ({ kind: 'closeGroup', id: groupId(n) }) as const;
+    expect(replica.propose(asJob(1), [close(1), close(3)])).toMatchObject([FORBIDDEN, { ok: true }]);
+  });
+
+  it('does nothing else, whatever it says of itself', () => {
+    const replica = withParent();
+    const others = [
+      { kind: 'drainRunner', runner: 'runner-1', mode: 'drain' },
+      { kind: 'createToken', id: 't', name: 't', hash: 'h', scopes: [], expiresAt: null },
+      { kind: 'clock' },
+      assign(1, 1),
+    ] as never[];
+    for (const command of others) expect(replica.propose(asJob(1), [command])[0]).toMatchObject(FORBIDDEN);
+    const unnamed = { ...LOCAL, kind: 'job' as const };
+    expect(replica.propose(unnamed, [submit(9)])[0]).toMatchObject({ ok: false, code: 'unauthenticated' });
   });
 });
