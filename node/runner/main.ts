@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { realpathSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
@@ -66,7 +67,8 @@ function takeFolder(layout: RunnerLayout): RunnerFile {
     return own;
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
-    removeSocket(socket);
+    // Inside of the folder it is the socket of the one that lives.
+    if (dirname(socket) !== layout.root) removeSocket(socket);
     process.stderr.write(`${error.message}\n`);
     process.exit(ANOTHER_LIVES_EXIT_CODE);
   }

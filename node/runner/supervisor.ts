@@ -140,7 +140,8 @@ class Supervisor implements RunnerSupervisor {
   }
 
   #connect(): Promise<Connection> {
-    const connection = this.#establish();
+    // Not before the state says so: who hears on the way that the runner is gone asks to connect, and shares this one.
+    const connection = Promise.resolve().then(() => this.#establish());
     const state: State = { kind: 'connecting', connection };
     this.#state = state;
     connection.then(

@@ -25,6 +25,8 @@ import { attemptLayout, runnerLayout, runnerRoot } from '../../../node/runner/la
 import { identifyProcess } from '../../../node/runner/process-identity.ts';
 import { readRunnerFile, takeRunnerFile } from '../../../node/runner/runner-file.ts';
 import type { Incarnation } from '../../../src/ids.ts';
+import { ANOTHER_LIVES_EXIT_CODE } from '../../../node/runner/runner-options.ts';
+import { spawnRunner } from '../../../node/runner/runner-process.ts';
 import { createRunnerSupervisor } from '../../../node/runner/supervisor.ts';
 import { cleanUp, connectNode, pidIn, randomJob, runs, silent, tempDataDir, until } from './support.ts';
 
@@ -148,6 +150,30 @@ describe('the runner process', () => {
     expect(again.incarnation).toBe(node.incarnation);
     await again.supervisor.close('killJobs');
     expect(existsSync(dirname(socket))).toBe(false);
+  });
+
+  test('is started once, though who hears that it is gone connects at once', async () => {
+    const dataDir = tempDataDir();
+    const node = await connectNode(dataDir);
+    const asked = Promise.withResolvers<object>();
+    node.supervisor.onEvent((event) => {
+      if (event.kind === 'gone') node.supervisor.connect().then(asked.resolve, asked.reject);
+    });
+    process.kill(node.pid, 'SIGKILL');
+    const connection = await asked.promise;
+    expect(await node.supervisor.connect()).toBe(connection);
+    expect((await node.run({ command: ['true'] })).end.outcome).toBe('succeeded');
+  });
+
+  test('is still found after another one came too late for its folder', async () => {
+    const dataDir = tempDataDir();
+    const node = await connectNode(dataDir);
+    const late = spawnRunner(layoutOf(dataDir), {});
+    await until(() => late.exitCode() !== null);
+    expect(late.exitCode()).toBe(ANOTHER_LIVES_EXIT_CODE);
+    await node.supervisor.close('keep');
+    const again = await connectNode(dataDir);
+    expect(again.pid).toBe(node.pid);
   });
 
   test('removes the private socket folders of those that were killed, and of no others', async () => {
