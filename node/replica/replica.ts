@@ -117,6 +117,7 @@ export class Replica {
         fatal: (error) => this.#fatal(error),
       },
     );
+    dependencies.log.forgetEntries();
     this.#proposer = new Proposer(
       {
         leader: () => this.leader,

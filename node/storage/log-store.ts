@@ -88,7 +88,9 @@ export function createLogStore(
   const { term, vote, commit } = loaded.head;
   const listeners: SyncListener[] = [];
   const purge: Purge = createPurge(database, fail);
-  let log: Log = loaded;
+  const { head, snapshot, blocks, configurations } = loaded;
+  let log: Log = { head, snapshot, blocks, configurations };
+  let { entries } = loaded;
   purge.remove(loaded.unpurged);
   let waiting: Waiting[] = [];
   let writing: Promise<void> | null = null;
@@ -159,7 +161,12 @@ export function createLogStore(
   }
 
   return {
-    loaded: { hardState: { term, vote, commit }, snapshot: loaded.snapshot, entries: loaded.entries },
+    get loaded() {
+      return { hardState: { term, vote, commit }, snapshot, entries };
+    },
+    forgetEntries() {
+      entries = [];
+    },
     persist: (request: PersistRequest) => ask({ kind: 'persist', request }),
     compact: (meta: SnapshotMeta) => ask({ kind: 'compact', meta }),
     onSync(listener) {

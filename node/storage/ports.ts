@@ -11,6 +11,8 @@ export interface LogStore {
     readonly snapshot: SnapshotMeta | null;
     readonly entries: readonly Entry[];
   };
+  /** The core has taken the entries of `loaded`; there they are let go, or they would stay in memory for good. */
+  forgetEntries(): void;
   /**
    * Makes a request durable. Calls made while a sync is under way share the next one; they complete in order.
    * `request.snapshot` replaces the log. @throws Fault `diskFull`, `diskFailed`: the store is then closed for good

@@ -20,7 +20,7 @@ export interface LogWatch {
 
 /** The log's store on a simulated disk: group commit, one sync at a time, closed for good by a failure. */
 export class SimLogStore implements LogStore {
-  readonly loaded: LogStore['loaded'];
+  loaded: LogStore['loaded'];
   /** What the core believes of its log, with everything that it asked for. */
   readonly memory: LogImage;
   readonly #disk: SimDisk;
@@ -41,6 +41,10 @@ export class SimLogStore implements LogStore {
     this.#loop = loop;
     this.#owner = owner;
     this.#watch = watch;
+  }
+
+  forgetEntries(): void {
+    this.loaded = { ...this.loaded, entries: [] };
   }
 
   persist(request: PersistRequest): Promise<void> {

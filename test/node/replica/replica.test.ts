@@ -9,6 +9,7 @@ import { ReplicaEvents } from '../../../node/replica/replica-events.ts';
 import { Replica } from '../../../node/replica/replica.ts';
 import { openLogStore } from '../../../node/storage/log-store.ts';
 import { createSnapshotInbox } from '../../../node/storage/snapshot-inbox.ts';
+import type { LogStore } from '../../../node/storage/ports.ts';
 import { openStateStore } from '../../../node/storage/state-store.ts';
 import { SYSTEM_RUNTIME } from '../../../node/system-runtime.ts';
 import type { NodeId } from '../../../src/ids.ts';
@@ -36,8 +37,11 @@ afterEach(async () => {
 
 async function leaderAlone(changeDeadlineMs: number): Promise<Replica> {
   folder = await makeTempFolder('replica');
-  const log = await openLogStore(join(folder.path, 'log'));
-  const state = join(folder.path, 'state');
+  return openIn(folder, await openLogStore(join(folder.path, 'log')), changeDeadlineMs);
+}
+
+async function openIn({ path }: TempFolder, log: LogStore, changeDeadlineMs: number): Promise<Replica> {
+  const state = join(path, 'state');
   const store = await openStateStore(state, 0);
   const inbox = createSnapshotInbox(state);
   const logger = pino({ level: 'silent' });
@@ -60,6 +64,18 @@ async function leaderAlone(changeDeadlineMs: number): Promise<Replica> {
   await opened.barrier();
   return opened;
 }
+
+describe('a replica that starts again', () => {
+  it('does not keep what it read of its log beside the log itself', async () => {
+    await (await leaderAlone(60_000)).close();
+    const again = folder as TempFolder;
+    const log = await openLogStore(join(again.path, 'log'));
+    const read = log.loaded.entries.length;
+    const opened = await openIn(again, log, 60_000);
+    expect([read, log.loaded.entries.length]).toEqual([1, 0]);
+    expect(opened.consensus.firstIndex).toBe(1);
+  });
+});
 
 describe('a change of the membership', () => {
   it('resolves once it is committed', async () => {
