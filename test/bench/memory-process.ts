@@ -11,7 +11,8 @@ const leader = new PlayedLeader();
 const replica = await openReplica(plan.folder, leader.network, [leader.self, leader.follower]);
 
 let last = { applied: 0, at: performance.now() };
-for (let taken = 0; taken <= plan.samples; taken += 1) {
+const endsAt = performance.now() + plan.endsAfterMs;
+for (let taken = 0; taken <= plan.samples && performance.now() < endsAt; taken += 1) {
   delay.restart();
   await leader.bringTo(Math.round((plan.entries / plan.samples) * taken), () => replica.applier.applied);
   process.send?.(sample());

@@ -7,6 +7,8 @@ import type { BenchRun, Table } from './table.ts';
 
 const ENTRIES = 10_000_000;
 const SAMPLES = 10;
+/** On a busy machine fewer entries are applied; the rows tell how many. */
+const MINUTES = 5;
 const BYTES_OF_MIB = 2 ** 20;
 
 export interface MemoryPlan {
@@ -14,6 +16,8 @@ export interface MemoryPlan {
   readonly entries: number;
   /** After each share of the entries, and before the first. */
   readonly samples: number;
+  /** No sample is begun later than this after the start. */
+  readonly endsAfterMs: number;
 }
 
 export interface MemorySample {
@@ -62,12 +66,20 @@ export const memory: Table = {
 async function samplesOf(run: BenchRun): Promise<readonly MemorySample[]> {
   const folder = await makeTempFolder('memory');
   run.removeAtTheEnd(folder);
-  const plan: MemoryPlan = { folder: folder.path, entries: run.scaled(ENTRIES), samples: SAMPLES };
+  const plan: MemoryPlan = {
+    folder: folder.path,
+    entries: run.scaled(ENTRIES),
+    samples: SAMPLES,
+    endsAfterMs: MINUTES * 60_000,
+  };
   run.tell(`memory: ${formatNumber(plan.entries)} entries, once`);
   const program = join(import.meta.dirname, 'memory-process.ts');
   const child = fork(program, [JSON.stringify(plan)], { execArgv: ['--expose-gc'] });
   const samples: MemorySample[] = [];
-  child.on('message', (sample: MemorySample) => samples.push(sample));
+  child.on('message', (sample: MemorySample) => {
+    samples.push(sample);
+    run.tell(`memory: ${formatNumber(sample.applied)} applied, ${mib(sample.residentBytes)} resident`);
+  });
   const kill = (): void => void child.kill('SIGKILL');
   process.once('exit', kill);
   const [code] = (await once(child, 'exit')) as [number | null];
