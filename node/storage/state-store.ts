@@ -22,6 +22,11 @@ import { storageError } from './storage-error.ts';
 
 /** Records encoded in one go, so that the event loop is not held for long. */
 const GROUP_RECORDS = 2048;
+/**
+ * Changes wait this long for others. Records of jobs change several times within moments, and only the last value is
+ * written; nobody waits for the database, which lags behind the log anyhow.
+ */
+const GATHER_MS = 50;
 
 /**
  * Opens the state that counts below `parent`, or begins one, and removes what crashes left there. `logBegin` is the
@@ -64,6 +69,8 @@ function createStateStore(database: StateDatabase, appliedAtOpening: Index): Sta
   /** The newest value of each record that the database does not hold yet. */
   const unwritten = new Map<string, StateRecord>();
   let writing: Promise<void> | null = null;
+  let gathering: NodeJS.Timeout | null = null;
+  let gathered = 0;
   let ended: Error | null = null;
 
   function write(records: readonly StateRecord[], index: Index): Promise<void> {
@@ -73,13 +80,21 @@ function createStateStore(database: StateDatabase, appliedAtOpening: Index): Sta
     for (const record of records) unwritten.set(nameOf(record.table, record.key), record);
     lastWrite = new Promise((resolve, reject) => {
       waiting.push({ records, applied: index, resolve, reject });
-      writing ??= writeAll();
     });
+    gathered += records.length;
+    if (gathered >= GROUP_RECORDS) writeNow();
+    else gathering ??= setTimeout(writeNow, GATHER_MS);
     return lastWrite;
   }
 
+  function writeNow(): void {
+    if (gathering !== null) clearTimeout(gathering);
+    gathering = null;
+    gathered = 0;
+    if (waiting.length > 0) writing ??= writeAll();
+  }
+
   async function writeAll(): Promise<void> {
-    await Promise.resolve();
     while (waiting.length > 0) await writeGroup(takeGroup());
     writing = null;
   }
@@ -120,6 +135,7 @@ function createStateStore(database: StateDatabase, appliedAtOpening: Index): Sta
 
   /** Until the database holds every write that was asked for so far. */
   async function settled(): Promise<void> {
+    writeNow();
     await lastWrite;
     if (ended !== null) throw ended;
   }
@@ -172,6 +188,7 @@ function createStateStore(database: StateDatabase, appliedAtOpening: Index): Sta
     },
     async close() {
       ended ??= new Fault('stopping', 'the state is closed');
+      writeNow();
       await writing;
       await database.close();
     },

@@ -1,6 +1,6 @@
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { FINAL_STATES } from '../../../src/jobs/job.ts';
 import { openStateStore } from '../../../node/storage/state-store.ts';
 import { collect, contents, job, jobId, jobRecord, nodeRecord } from './state-builders.ts';
@@ -58,6 +58,26 @@ describe('records', () => {
     expect(ended).toEqual(Array.from({ length: 300 }, (_, at) => at));
     expect(await store.get('node', 'n')).toMatchObject({ version: '299' });
     await store.close();
+  });
+
+  test('gather for a while, and are written when somebody looks or enough have come', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const store = await openStateStore(await tempFolder());
+    void store.write([jobRecord(A, 'queued', 1)], 1);
+    await store.get('job', B);
+    expect(store.applied).toBe(0);
+    expect(await collect(store.jobs(null))).toEqual([job(A, 'queued', 1)]);
+    expect(store.applied).toBe(1);
+    const many = Array.from({ length: 2048 }, (_, at) => jobRecord(jobId(at), 'queued'));
+    await store.write(many, 2);
+    const waiting = store.write([jobRecord(A, 'running', 3)], 3);
+    vi.advanceTimersByTime(50);
+    await waiting;
+    expect(store.applied).toBe(3);
+    void store.write([jobRecord(A, 'succeeded', 4)], 4);
+    await store.close();
+    expect(store.applied).toBe(4);
   });
 
   test('of an applied index that goes back are a bug', async () => {
