@@ -9,6 +9,10 @@ import type { AttemptKey, RunnerEvent, RunnerSupervisor } from '../runner/ports.
 
 /** A start waits this long for the end of a short job, so that one entry tells both. */
 const START_DELAY_MS = 20;
+/** An end waits this long for others, unless they are so many: each entry of the log costs a sync, whatever it holds. */
+const END_DELAY_MS = 2;
+/** Of the attempts that are at work here; with few of them a slot would stand empty for longer than the entry costs. */
+const ENDS_TOGETHER = 1 / 4;
 const RETRY_MS = 200;
 const RETRY_MS_MAX = 3_000;
 const MAX_PER_PROPOSAL = 512;
@@ -42,6 +46,8 @@ export class Reports {
   /** The leader refuses, or is away: of all proposals at once. */
   readonly #backoff = new Backoff(Math.random, { minMs: RETRY_MS, maxMs: RETRY_MS_MAX });
   #timer: NodeJS.Timeout | null = null;
+  #endTimer: NodeJS.Timeout | null = null;
+  #flushQueued = false;
   #stopped = false;
 
   constructor({ runner, replica, supervisor, logger }: ReportsDependencies) {
@@ -69,20 +75,30 @@ export class Reports {
     this.#unsettled.delete(key);
     if (this.#proposing.has(key)) return;
     this.#ends.set(key, event);
-    this.#arm(0);
+    if (this.#stopped) return;
+    if (this.#ends.size >= this.#atWork() * ENDS_TOGETHER) this.#flushSoon();
+    else this.#endTimer ??= setTimeout(() => this.#flush(), END_DELAY_MS);
   }
 
   stop(): void {
     this.#stopped = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#endTimer !== null) clearTimeout(this.#endTimer);
+  }
+
+  /** Attempts that the log has here, without those whose end is on its way there. */
+  #atWork(): number {
+    return (this.#replica.state.allocations.get(this.#runner)?.jobs.size ?? 0) - this.#proposing.size;
+  }
+
+  #flushSoon(): void {
+    if (this.#flushQueued) return;
+    this.#flushQueued = true;
+    setImmediate(() => this.#flush());
   }
 
   #arm(ms: number): void {
     if (this.#stopped) return;
-    if (ms === 0) {
-      if (this.#ends.size === 1) setImmediate(() => this.#flush());
-      return;
-    }
     this.#timer ??= setTimeout(() => {
       this.#timer = null;
       this.#flush();
@@ -90,6 +106,9 @@ export class Reports {
   }
 
   #flush(): void {
+    this.#flushQueued = false;
+    if (this.#endTimer !== null) clearTimeout(this.#endTimer);
+    this.#endTimer = null;
     if (this.#stopped) return;
     const ends = [...this.#ends].slice(0, MAX_PER_PROPOSAL);
     const now = performance.now();
@@ -104,7 +123,7 @@ export class Reports {
     }
     if (starts.length > 0) void this.#proposeStarts(starts);
     if (ends.length > 0) void this.#proposeEnds(ends);
-    if (this.#ends.size > 0) setImmediate(() => this.#flush());
+    if (this.#ends.size > 0) this.#flushSoon();
     if (this.#starts.size > 0) this.#arm(START_DELAY_MS);
   }
 

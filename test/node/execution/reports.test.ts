@@ -1,5 +1,6 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { pino } from 'pino';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Reports } from '../../../node/execution/reports.ts';
 import type { AttemptKey, RunnerEvent } from '../../../node/runner/ports.ts';
 import { Fault } from '../../../src/errors.ts';
@@ -8,6 +9,8 @@ import type { Command, CommandResult } from '../../../src/state/commands.ts';
 import { ClusterState } from '../../../src/state/state.ts';
 
 const INCARNATION = 'i1' as Incarnation;
+const RUNNER = 'r' as NodeId;
+const NOTHING = { cpuMilli: 0, memoryBytes: 0, gpu: 0, diskBytes: 0, custom: {} };
 const started = (job: string): Extract<RunnerEvent, { kind: 'started' }> => ({
   kind: 'started',
   job: job as JobId,
@@ -27,6 +30,7 @@ const ended = (job: string): Extract<RunnerEvent, { kind: 'ended' }> => ({
 const open: Reports[] = [];
 afterEach(() => {
   for (const reports of open.splice(0)) reports.stop();
+  vi.useRealTimers();
 });
 
 function setUp() {
@@ -43,9 +47,14 @@ function setUp() {
       return behaviour.answer(commands);
     },
   };
-  const reports = new Reports({ runner: 'r' as NodeId, replica, supervisor, logger: pino({ level: 'silent' }) });
+  const atWork = (count: number) => {
+    const jobs = new Set(Array.from({ length: count }, (_, i) => `at work ${i}` as JobId));
+    const record = { id: RUNNER, incarnation: INCARNATION, total: NOTHING, labels: {}, state: 'alive' } as never;
+    replica.state.allocations.set(RUNNER, { record, free: NOTHING, jobs });
+  };
+  const reports = new Reports({ runner: RUNNER, replica, supervisor, logger: pino({ level: 'silent' }) });
   open.push(reports);
-  return { reports, proposed, forgotten, behaviour };
+  return { reports, proposed, forgotten, behaviour, atWork };
 }
 
 describe('Reports', () => {
@@ -109,6 +118,36 @@ describe('Reports', () => {
     const { reports, proposed, forgotten } = setUp();
     for (const job of ['a', 'b', 'c']) reports.ended(ended(job));
     await expect.poll(() => forgotten.length).toBe(3);
+    expect(proposed).toHaveLength(1);
+  });
+
+  it('lets an end wait for others while many attempts are at work', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const { reports, proposed, atWork } = setUp();
+    atWork(8);
+    reports.ended(ended('a'));
+    await turn();
+    await turn();
+    expect(proposed).toEqual([]);
+    reports.ended(ended('b'));
+    await turn();
+    await turn();
+    expect(proposed.map((commands) => commands.length)).toEqual([2]);
+    reports.ended(ended('c'));
+    await turn();
+    await turn();
+    expect(proposed).toHaveLength(1);
+    vi.advanceTimersByTime(2);
+    expect(proposed.map((commands) => commands.length)).toEqual([2, 1]);
+  });
+
+  it('lets an end wait for no others while few attempts are at work', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const { reports, proposed, atWork } = setUp();
+    atWork(4);
+    reports.ended(ended('a'));
+    await turn();
+    await turn();
     expect(proposed).toHaveLength(1);
   });
 
