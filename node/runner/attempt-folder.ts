@@ -1,28 +1,37 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import type { JobSpec } from '../../src/jobs/spec.ts';
+import { FILE_MODE, OPEN_FOLDER_MODE, OWN_FOLDER_MODE } from './layout.ts';
 import type { AttemptLayout } from './layout.ts';
+import type { SpareFolders } from './spare-folders.ts';
 import { createWorkdir } from './workdir.ts';
 
-export type Claim = 'new' | 'forgotten' | 'unfinished';
+/** `furnished`: what `furnishFolder` makes is there already. */
+export type Claim = 'bare' | 'furnished' | 'forgotten' | 'unfinished';
 
 /** Making the folder is what makes a start happen once, whoever asks how often. @throws a system error */
-export function claimFolder(layout: AttemptLayout): Claim {
+export function claimFolder(layout: AttemptLayout, spares: Pick<SpareFolders, 'take'>): Claim {
   try {
-    mkdirSync(layout.root, 0o700);
-    return 'new';
+    if (spares.take(layout)) return 'furnished';
+    mkdirSync(layout.root, OWN_FOLDER_MODE);
+    return 'bare';
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EEXIST' && code !== 'ENOTEMPTY') throw error;
     return existsSync(layout.forgotten) ? 'forgotten' : 'unfinished';
   }
 }
 
+/** @throws a system error */
+export function furnishFolder(layout: AttemptLayout): void {
+  mkdirSync(layout.work, OPEN_FOLDER_MODE);
+  mkdirSync(layout.outputs, OPEN_FOLDER_MODE);
+  mkdirSync(layout.tmp, OWN_FOLDER_MODE);
+}
+
 /** @returns the folder to run in and the file to read. @throws Rejection `invalidRequest` or a system error */
-export function furnishFolder(layout: AttemptLayout, spec: JobSpec): { readonly cwd: string; readonly stdin: string } {
-  mkdirSync(layout.work, 0o755);
-  mkdirSync(layout.outputs, 0o755);
-  mkdirSync(layout.tmp, 0o700);
+export function prepareFolder(layout: AttemptLayout, spec: JobSpec): { readonly cwd: string; readonly stdin: string } {
   const cwd = spec.workdir === undefined ? layout.work : createWorkdir(layout.work, spec.workdir);
   if (spec.stdin === undefined) return { cwd, stdin: '/dev/null' };
-  writeFileSync(layout.stdin, spec.stdin, { mode: 0o600, flag: 'wx' });
+  writeFileSync(layout.stdin, spec.stdin, { mode: FILE_MODE, flag: 'wx' });
   return { cwd, stdin: layout.stdin };
 }

@@ -3,7 +3,8 @@ import type { Logger } from 'pino';
 import { Rejection, unreachable } from '../../src/errors.ts';
 import type { Incarnation } from '../../src/ids.ts';
 import type { AttemptEnd, Timestamp } from '../../src/jobs/job.ts';
-import { claimFolder, furnishFolder } from './attempt-folder.ts';
+import { claimFolder, furnishFolder, prepareFolder } from './attempt-folder.ts';
+import type { Claim } from './attempt-folder.ts';
 import { findCommand } from './find-command.ts';
 import { DEFAULT_PATH, jobEnvironment } from './job-environment.ts';
 import { startProcess } from './job-process.ts';
@@ -22,12 +23,16 @@ import type { Assignment, AttemptKey } from './ports.ts';
 import type { RecoveredEnding } from './recover.ts';
 import type { Remover } from './remover.ts';
 import type { Retention } from './retention.ts';
+import type { SilentList } from './silent-list.ts';
+import type { SpareFolders } from './spare-folders.ts';
 
 export interface AttemptsDependencies {
   readonly logger: Logger;
   readonly launcher: Launcher;
   readonly remover: Remover;
   readonly retention: Retention;
+  readonly spares: SpareFolders;
+  readonly silentList: SilentList;
   /** Hears every start and end, and an end again when its start is asked for again. */
   readonly emit: (event: AttemptEvent) => void;
 }
@@ -62,6 +67,8 @@ type Held =
       readonly bytes: number;
       /** False while the disk refuses the outcome. */
       readonly stored: boolean;
+      /** No process of it is left that could have its folder open. */
+      readonly isAlone: boolean;
     };
 
 /** The attempts that this runner runs, and those whose end the node has not said to forget. */
@@ -77,7 +84,7 @@ export class Attempts {
     for (const { job, attempt, ending, bytes } of options.recovered) {
       const key = { job, attempt };
       const layout = attemptLayout(options.folder, key);
-      this.#held.set(attemptName(key), { state: 'ended', key, layout, ending, bytes, stored: true });
+      this.#held.set(attemptName(key), { state: 'ended', key, layout, ending, bytes, stored: true, isAlone: false });
     }
   }
 
@@ -103,15 +110,16 @@ export class Attempts {
       return this.#refuse(key, machineFailed(`this runner holds ${this.#held.size} attempts already`));
     }
     const layout = attemptLayout(this.#options.folder, key);
+    let claim: Claim;
     try {
-      const claim = claimFolder(layout);
+      claim = this.#claim(name, layout);
       if (claim === 'forgotten') return;
       if (claim === 'unfinished') return this.#end(key, layout, null, machineFailed('an earlier start was cut short'));
     } catch (error) {
       return this.#refuse(key, machineFailed(`this machine could not make its folder: ${describe(error)}`));
     }
     this.#held.set(name, { state: 'starting', key });
-    const refusal = this.#launch(assignment, key, layout);
+    const refusal = this.#furnish(claim, layout) ?? this.#launch(assignment, key, layout);
     if (refusal !== null) this.#end(key, layout, null, refusal);
   }
 
@@ -144,8 +152,7 @@ export class Attempts {
     const { layout } = held;
     this.#held.delete(name);
     try {
-      markForgotten(layout);
-      this.#removeWork(layout);
+      if (!this.#giveBack(name, held)) this.#keepOutput(layout);
     } catch (err) {
       this.#dependencies.logger.warn({ err, job: key.job, attempt: key.attempt }, 'an attempt cannot be tidied up');
     }
@@ -162,6 +169,20 @@ export class Attempts {
     }
   }
 
+  #claim(name: string, layout: AttemptLayout): Claim {
+    return this.#dependencies.retention.keeps(name) ? 'forgotten' : claimFolder(layout, this.#dependencies.spares);
+  }
+
+  /** What keeps it from running, or null. */
+  #furnish(claim: Claim, layout: AttemptLayout): AttemptEnd | null {
+    try {
+      if (claim === 'bare') furnishFolder(layout);
+      return null;
+    } catch (error) {
+      return machineFailed(`this machine could not make its folders: ${describe(error)}`);
+    }
+  }
+
   /** What keeps it from running, or null. */
   #launch(assignment: Assignment, key: AttemptKey, layout: AttemptLayout): AttemptEnd | null {
     const { spec, timeoutMs } = assignment;
@@ -169,10 +190,10 @@ export class Attempts {
     let cwd: string;
     let stdin: string;
     try {
-      ({ cwd, stdin } = furnishFolder(layout, spec));
+      ({ cwd, stdin } = prepareFolder(layout, spec));
     } catch (error) {
       if (error instanceof Rejection) return failed(null, error.message);
-      return machineFailed(`this machine could not make its folders: ${describe(error)}`);
+      return machineFailed(`this machine could not fill its folder: ${describe(error)}`);
     }
     const env = jobEnvironment(assignment, layout, { path: this.#options.path ?? DEFAULT_PATH });
     const found = findCommand(command, { path: env['PATH'] ?? '', cwd });
@@ -220,7 +241,8 @@ export class Attempts {
     const told = cuts.size === 0 ? end : { ...end, reason: withCut(end.reason, [...cuts], this.#options.logBytes) };
     const ending = { startedAt, endedAt: Date.now(), end: told, incarnation: this.#options.incarnation };
     const stored = this.#store(layout, ending);
-    const held: Held = { state: 'ended', key, layout, ending, bytes, stored };
+    const isAlone = this.#dependencies.launcher.leftBehind() === 'nothing';
+    const held: Held = { state: 'ended', key, layout, ending, bytes, stored, isAlone };
     this.#held.set(attemptName(key), held);
     this.#tell(held);
   }
@@ -229,7 +251,8 @@ export class Attempts {
     const layout = attemptLayout(this.#options.folder, key);
     const end = { ...machineFailed(cause.reason ?? 'it was stopped before it started'), outcome: cause.outcome };
     try {
-      if (claimFolder(layout) === 'forgotten') return this.#refuse(key, end);
+      if (this.#dependencies.retention.keeps(attemptName(key))) return this.#refuse(key, end);
+      if (claimFolder(layout, NO_SPARES) === 'forgotten') return this.#refuse(key, end);
       this.#end(key, layout, null, end);
     } catch (error) {
       this.#refuse(key, { ...end, reason: `${end.reason}; its folder: ${describe(error)}` });
@@ -277,6 +300,28 @@ export class Attempts {
     }
   }
 
+  /** One that left nothing needs no folder any more: it is noted, and its folder is for another. */
+  #giveBack(name: string, { layout, ending, bytes, isAlone }: Extract<Held, { state: 'ended' }>): boolean {
+    const { spares, silentList, logger } = this.#dependencies;
+    if (!isAlone || bytes > 0) return false;
+    try {
+      for (const path of [layout.meta, layout.stdin]) if (existsSync(path)) rmSync(path);
+      if (!spares.wants(layout)) return false;
+      // First: who reads the output and finds no folder looks there.
+      silentList.add({ name, endedAt: ending.endedAt });
+      spares.giveBack(layout);
+      return true;
+    } catch (err) {
+      logger.warn({ err, path: layout.root }, 'the folder of an attempt cannot be used again');
+      return false;
+    }
+  }
+
+  #keepOutput(layout: AttemptLayout): void {
+    markForgotten(layout);
+    this.#removeWork(layout);
+  }
+
   /**
    * What is empty stays and goes with the rest later: removing is the dearest call of all, and file systems take long
    * to give out again what was removed a moment ago.
@@ -287,6 +332,8 @@ export class Attempts {
     for (const path of [layout.stdin, layout.meta]) rmSync(path, { force: true });
   }
 }
+
+const NO_SPARES = { take: () => false };
 
 function isEmptyFolder(path: string): boolean {
   try {

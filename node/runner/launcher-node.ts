@@ -37,6 +37,7 @@ export function createNodeLauncher(): Launcher {
       });
       return pid;
     },
+    leftBehind: () => 'maybe',
     close() {},
   };
 }

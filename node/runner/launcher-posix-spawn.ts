@@ -16,7 +16,8 @@ import {
   WNOWAIT,
 } from './libc.ts';
 import type { Arena, Libc, Memory } from './libc.ts';
-import type { Launcher, LaunchListener, LaunchRequest, ProcessExit } from './launcher.ts';
+import { adoptOrphans, leaveOrphans } from './orphans.ts';
+import type { Launcher, LaunchListener, LaunchRequest, Orphans, ProcessExit } from './launcher.ts';
 import { signalGroup } from './process-group.ts';
 
 const { O_APPEND, O_CREAT, O_RDONLY, O_WRONLY } = fsConstants;
@@ -35,12 +36,13 @@ const SHELL = '/bin/sh';
  * and by wait4, which tells what a process used.
  * @throws Error where this is not to be had
  */
-export async function createPosixSpawnLauncher(): Promise<Launcher> {
+export async function createPosixSpawnLauncher(options: { readonly orphans: Orphans }): Promise<Launcher> {
   const libc = await loadLibc();
   const allocate = await createAllocator();
   const spawn = createSpawn(libc, allocate);
   const { peek, reap } = createReaper(libc, allocate);
   const live = new Map<number, LaunchListener>();
+  const orphans = options.orphans === 'adopt' ? adoptOrphans(libc, live) : leaveOrphans();
 
   function finish(pid: number): void {
     const listener = live.get(pid);
@@ -55,6 +57,7 @@ export async function createPosixSpawnLauncher(): Promise<Launcher> {
   function sweep(): void {
     for (let dead = peek(P_ALL, 0); dead !== 0; dead = peek(P_ALL, 0)) {
       if (live.has(dead)) finish(dead);
+      else if (orphans.areAdopted) reap(dead);
       else return sweepOneByOne();
     }
   }
@@ -85,7 +88,9 @@ export async function createPosixSpawnLauncher(): Promise<Launcher> {
       live.set(spawned.pid, listener);
       return spawned.pid;
     },
+    leftBehind: () => orphans.left(),
     close() {
+      orphans.close();
       process.off('SIGCHLD', sweep);
       clearInterval(timer);
     },

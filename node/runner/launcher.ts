@@ -40,17 +40,25 @@ export interface Launcher {
   readonly name: 'posixSpawn' | 'node';
   /** The pid, which is the process group too; null: `failed` is called. */
   launch(request: LaunchRequest, listener: LaunchListener): number | null;
+  /** Whether a process of one that has ended may live on, as those do that left its process group. */
+  leftBehind(): 'nothing' | 'maybe';
   close(): void;
 }
 
-/** posix_spawn where this machine's Node and C library have what it takes, else Node's own. */
+/**
+ * `adopt`: what processes leave behind becomes a child of this one, which must have no other children then; so it is
+ * known whether there is any. `leave`: to the system.
+ */
+export type Orphans = 'adopt' | 'leave';
+
+/** posix_spawn where this machine's Node and C library have what it takes, else Node's own, which adopts nothing. */
 export async function chooseLauncher(
   { logger }: { readonly logger: Logger },
-  { prefer }: { readonly prefer: Launcher['name'] },
+  { prefer, orphans = 'leave' }: { readonly prefer: Launcher['name']; readonly orphans?: Orphans },
 ): Promise<Launcher> {
   if (prefer === 'posixSpawn') {
     try {
-      return await createPosixSpawnLauncher();
+      return await createPosixSpawnLauncher({ orphans });
     } catch (err) {
       logger.warn({ err }, 'posix_spawn cannot be used here; starting jobs the slower way');
     }

@@ -9,7 +9,14 @@ export interface RunnerLayout {
   readonly lockFile: string;
   readonly logFile: string;
   readonly attempts: string;
+  /** Which attempts ended and left no output; see `silent-list.ts`. */
+  readonly silentList: string;
 }
+
+/** What a job's processes may look into, and what is for their user only; the same for all users of one account. */
+export const OPEN_FOLDER_MODE = 0o755;
+export const OWN_FOLDER_MODE = 0o700;
+export const FILE_MODE = 0o600;
 
 export interface AttemptLayout {
   readonly root: string;
@@ -24,6 +31,8 @@ export interface AttemptLayout {
   /** The same file after that. */
   readonly forgotten: string;
   readonly meta: string;
+  /** The file that becomes the outcome, where the folder was made before the attempt. */
+  readonly unused: string;
 }
 
 export function runnerLayout(root: string): RunnerLayout {
@@ -32,6 +41,7 @@ export function runnerLayout(root: string): RunnerLayout {
     lockFile: join(root, 'runner.json'),
     logFile: join(root, 'runner.log'),
     attempts: join(root, 'attempts'),
+    silentList: join(root, 'silent'),
   };
 }
 
@@ -53,6 +63,7 @@ export function attemptLayout(attempts: string, key: AttemptKey): AttemptLayout 
     outcome: `${root}/outcome`,
     forgotten: `${root}/forgotten`,
     meta: `${root}/meta`,
+    unused: `${root}/unused`,
   };
 }
 

@@ -18,6 +18,7 @@ export interface Libc {
   setDefaultSignals(attributes: bigint, set: bigint): number;
   waitid(idType: number, id: number, info: bigint, options: number): number;
   wait4(pid: number, status: bigint, options: number, usage: bigint): number;
+  prctl(option: number, argument: bigint): number;
 }
 
 export const SPAWN_SETSIGDEF = 0x04;
@@ -29,6 +30,8 @@ export const P_PID = 1;
 export const WNOHANG = 1;
 export const WEXITED = 4;
 export const WNOWAIT = 0x0100_0000;
+
+export const PR_SET_CHILD_SUBREAPER = 36;
 
 /** @throws Error when this Node has no ffi or the library lacks a call */
 export async function loadLibc(): Promise<Libc> {
@@ -43,6 +46,7 @@ export async function loadLibc(): Promise<Libc> {
     return: int,
     arguments: [pointer, pointer, pointer, pointer, pointer, pointer],
   });
+  const prctl = library.getFunction('prctl', { return: int, arguments: [int, 'u64', 'u64', 'u64', 'u64'] });
   const unary = { return: int, arguments: [pointer] } as const;
   const binary = { return: int, arguments: [pointer, pointer] } as const;
   return {
@@ -61,6 +65,7 @@ export async function loadLibc(): Promise<Libc> {
     setDefaultSignals: library.getFunction('posix_spawnattr_setsigdefault', binary),
     waitid: library.getFunction('waitid', { return: int, arguments: [int, 'u32', pointer, int] }),
     wait4: library.getFunction('wait4', { return: int, arguments: [int, pointer, int, pointer] }),
+    prctl: (option, argument) => prctl(option, argument, 0n, 0n, 0n),
   };
 }
 

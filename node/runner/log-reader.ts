@@ -8,7 +8,8 @@ import { LIMITS } from '../../src/limits.ts';
 import { attemptLayout, isAttemptKey, runnerLayout, runnerRoot } from './layout.ts';
 import type { AttemptLayout } from './layout.ts';
 import { findTail } from './find-tail.ts';
-import type { AttemptKey, LogReader } from './ports.ts';
+import type { LogReader } from './ports.ts';
+import { isInSilentList } from './silent-list.ts';
 
 const CHUNK_BYTES = 64 * 1024;
 /** Where the system does not tell of changes. */
@@ -25,19 +26,19 @@ export interface LogReaderOptions {
 }
 
 export function createLogReader(dataDir: string, { logBytes = LIMITS.logBytes }: LogReaderOptions = {}): LogReader {
-  const { attempts } = runnerLayout(runnerRoot(resolve(dataDir)));
+  const { attempts, silentList } = runnerLayout(runnerRoot(resolve(dataDir)));
   return {
-    read: (key, query, signal) => readLog(findAttempt(attempts, key), query, { signal, logBytes }),
+    read(key, query, signal) {
+      if (!isAttemptKey(key)) throw new Fault('logUnavailable', 'no attempt has such a name');
+      const layout = attemptLayout(attempts, key);
+      if (existsSync(layout.root)) return readLog(layout, query, { signal, logBytes });
+      if (isInSilentList(silentList, key)) return readNothing();
+      throw new Fault('logUnavailable', `this machine has no output of attempt ${key.attempt}`);
+    },
   };
 }
 
-function findAttempt(attempts: string, key: AttemptKey): AttemptLayout {
-  if (!isAttemptKey(key)) throw new Fault('logUnavailable', 'no attempt has such a name');
-  const layout = attemptLayout(attempts, key);
-  if (!existsSync(layout.root))
-    throw new Fault('logUnavailable', `this machine has no output of attempt ${key.attempt}`);
-  return layout;
-}
+async function* readNothing(): AsyncGenerator<LogEvent, void> {}
 
 interface ReadOptions {
   readonly signal: AbortSignal;
@@ -95,7 +96,7 @@ class OutputFile {
     while (this.#offset < size && !signal.aborted && this.#handle !== null) {
       const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, size - this.#offset));
       const { bytesRead } = await this.#handle.read(buffer, 0, buffer.length, this.#offset);
-      if (bytesRead === 0) return;
+      if (bytesRead === 0 || (await this.#isOfAnother())) return;
       this.#offset += bytesRead;
       yield { stream: this.#stream, at: new Date().toISOString(), data: buffer.subarray(0, bytesRead) };
     }
@@ -103,6 +104,14 @@ class OutputFile {
 
   async close(): Promise<void> {
     await this.#handle?.close();
+  }
+
+  /**
+   * The attempt has ended without output, and another one writes into its file. Asked after the reading, so that
+   * nothing of the other is told; a file that is gone because it was kept for long enough has no name any more.
+   */
+  async #isOfAnother(): Promise<boolean> {
+    return !existsSync(this.#path) && (await this.#handle?.stat())?.nlink !== 0;
   }
 
   /** A job that never started has no file. */

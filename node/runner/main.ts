@@ -23,7 +23,9 @@ import type { RunnerOptions } from './runner-options.ts';
 import { startRunnerServer } from './runner-server.ts';
 import type { RunnerServer } from './runner-server.ts';
 import { Runner } from './runner.ts';
+import { openSilentList } from './silent-list.ts';
 import { chooseSocketPath, removeDeadSockets, removeSocket } from './socket-path.ts';
+import { createSpareFolders } from './spare-folders.ts';
 
 /** The runner process: `main.ts --dir <dataDir>/runner --options JSON`. */
 
@@ -80,14 +82,16 @@ async function startRunner(
   own: RunnerFile,
   options: RunnerOptions,
 ): Promise<{ readonly runner: Runner; readonly server: RunnerServer }> {
-  const launcher = await chooseLauncher({ logger }, { prefer: options.launcher });
+  const launcher = await chooseLauncher({ logger }, { prefer: options.launcher, orphans: 'adopt' });
   const remover = createRemover({ logger });
   const retention = createRetention({ remover }, { folder: layout.attempts, limits: options.kept });
-  const recovered = recover({ logger, remover, retention }, { folder: layout.attempts });
+  const recovered = recover({ logger, remover, retention }, { folder: layout.attempts, silentList: layout.silentList });
+  const spares = createSpareFolders({ folder: layout.attempts });
+  const silentList = openSilentList(layout.silentList, { linesMax: options.kept.attempts });
   logger.info({ launcher: launcher.name, recovered: recovered.length }, 'jobs can be started');
   const lease = createLease({ clockMs: bootClockMs });
   const runner = new Runner(
-    { logger, launcher, remover, retention, lease, send: (message) => server.send(message) },
+    { logger, launcher, remover, retention, spares, silentList, lease, send: (message) => server.send(message) },
     { ...options, folder: layout.attempts, incarnation: own.incarnation, recovered },
   );
   // Nothing is sent before the first message, so not before there is a server.

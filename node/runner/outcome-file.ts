@@ -1,6 +1,7 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs';
 import type { Incarnation } from '../../src/ids.ts';
 import type { AttemptEnd, Timestamp } from '../../src/jobs/job.ts';
+import { FILE_MODE } from './layout.ts';
 import type { AttemptLayout } from './layout.ts';
 
 /** How an attempt ended, as it is kept on disk until the cluster has it. */
@@ -13,13 +14,33 @@ export interface Ending {
 
 const VERSION = 1;
 
+/** Shorter ones are filled up with spaces to this: then one can be written over another without cutting the file. */
+export const OUTCOME_BYTES = 1024;
+
 /**
  * Not synced: it has to outlive processes, not the loss of power, which ends the attempt's runner session as well and
- * so makes the attempt a lost one. One write into a new file: dying on the way leaves a file that says nothing.
+ * so makes the attempt a lost one. Whoever dies on the way leaves none, or a file that says nothing.
  * @throws a system error, as when the disk is full
  */
 export function writeOutcome(layout: AttemptLayout, ending: Ending): void {
-  writeFileSync(layout.outcome, JSON.stringify({ version: VERSION, ...ending }), { mode: 0o600 });
+  const bytes = Buffer.from(JSON.stringify({ version: VERSION, ...ending }).padEnd(OUTCOME_BYTES));
+  const unused = bytes.length === OUTCOME_BYTES ? openUnused(layout) : null;
+  if (unused === null) return writeFileSync(layout.outcome, bytes, { mode: FILE_MODE });
+  try {
+    writeSync(unused, bytes, 0, bytes.length, 0);
+  } finally {
+    closeSync(unused);
+  }
+  renameSync(layout.unused, layout.outcome);
+}
+
+function openUnused(layout: AttemptLayout): number | null {
+  try {
+    return openSync(layout.unused, 'r+');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
 }
 
 /** Null when there is none, or none that a whole write left. */

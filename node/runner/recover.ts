@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { attemptLayout, parseAttemptName } from './layout.ts';
 import type { AttemptLayout } from './layout.ts';
@@ -10,6 +11,8 @@ import { signalGroup } from './process-group.ts';
 import { isAlive } from './process-identity.ts';
 import type { Remover } from './remover.ts';
 import type { KeptAttempt, Retention } from './retention.ts';
+import { readSilentList } from './silent-list.ts';
+import { isSpareFolder } from './spare-folders.ts';
 
 export type RecoveredEnding = AttemptKey & { readonly ending: Ending; readonly bytes: number };
 
@@ -20,14 +23,18 @@ interface RecoverDependencies {
 }
 
 /** Looks at what earlier runner processes left: ends their jobs, finds the ends that nobody was told yet. */
-export function recover(dependencies: RecoverDependencies, { folder }: { readonly folder: string }): RecoveredEnding[] {
+export function recover(
+  dependencies: RecoverDependencies,
+  { folder, silentList }: { readonly folder: string; readonly silentList: string },
+): RecoveredEnding[] {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const names = readdirSync(folder);
   if (names.length > 0) killLeftBehind(dependencies, folder);
   const untold: RecoveredEnding[] = [];
-  const kept: KeptAttempt[] = [];
+  const kept: KeptAttempt[] = readSilentList(silentList).map((attempt) => ({ ...attempt, bytes: 0 }));
   for (const name of names) {
     const key = parseAttemptName(name);
+    if (isSpareFolder(name)) dependencies.remover.remove(join(folder, name));
     if (key === null) continue;
     const layout = attemptLayout(folder, key);
     const ending = readOutcome(layout);
@@ -44,7 +51,7 @@ function settle({ remover }: RecoverDependencies, layout: AttemptLayout, name: s
   if (!existsSync(layout.forgotten)) {
     markForgotten(layout);
     for (const path of [layout.work, layout.outputs, layout.tmp]) remover.remove(path);
-    for (const path of [layout.stdin, layout.meta]) rmSync(path, { force: true });
+    for (const path of [layout.stdin, layout.meta, layout.unused]) rmSync(path, { force: true });
   }
   return { name, endedAt: statSync(layout.forgotten).mtimeMs, bytes: outputBytes(layout) };
 }

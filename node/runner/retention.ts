@@ -16,6 +16,8 @@ export interface KeptAttempt {
 
 /** Keeps the output of the attempts that ended last; what passes a limit goes, the oldest first. */
 export interface Retention {
+  /** An attempt of this name has ended, and its output is kept, be it none. */
+  keeps(name: string): boolean;
   keep(attempt: KeptAttempt): void;
   removeOld(now: Timestamp): void;
 }
@@ -41,6 +43,7 @@ export function createRetention(
   }
 
   return {
+    keeps: (name) => kept.has(name),
     keep(attempt) {
       kept.set(attempt.name, attempt);
       bytes += attempt.bytes;

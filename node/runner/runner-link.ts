@@ -34,6 +34,7 @@ export function openLink(path: string, { timeoutMs }: { readonly timeoutMs: numb
   const decoder = createFrameDecoder<FromRunner>();
   const early: AttemptEvent[] = [];
   let listener: LinkListener | null = null;
+  let isCorked = false;
   let closedWhy: 'broken' | 'replaced' = 'broken';
 
   const closed = new Promise<void>((done) => socket.once('close', () => done()));
@@ -45,8 +46,18 @@ export function openLink(path: string, { timeoutMs }: { readonly timeoutMs: numb
     socket.destroy();
   }
 
+  /** In one write with what is sent in the same turn of the event loop. */
   function send(message: ToRunner): void {
-    if (socket.writable) socket.write(encodeFrame(message));
+    if (!socket.writable) return;
+    if (!isCorked) {
+      isCorked = true;
+      socket.cork();
+      setImmediate(() => {
+        isCorked = false;
+        socket.uncork();
+      });
+    }
+    socket.write(encodeFrame(message));
   }
 
   function listen(to: LinkListener): void {

@@ -5,6 +5,8 @@ import type { Logger } from 'pino';
 import { createFrameDecoder, encodeFrame } from './frames.ts';
 import type { FromRunner, ToRunner } from './messages.ts';
 import { PROTOCOL_VERSION } from './messages.ts';
+import { createOutbox } from './outbox.ts';
+import { createTurns } from './turns.ts';
 
 /** A connection that has not said hello by then is closed. */
 const HELLO_MS = 10_000;
@@ -25,6 +27,17 @@ export async function startRunnerServer(
   { socket: path }: { readonly socket: string },
 ): Promise<RunnerServer> {
   let current: Socket | null = null;
+  const turns = createTurns((message) => {
+    try {
+      onMessage(message);
+    } catch (err) {
+      logger.error({ err, kind: message.kind }, 'a message of the node cannot be taken; the connection is closed');
+      current?.destroy();
+    }
+  });
+  const outbox = createOutbox((frames) => {
+    if (current?.writable) current.write(frames);
+  });
   const all = new Set<Socket>();
 
   function greet(socket: Socket): void {
@@ -32,13 +45,14 @@ export async function startRunnerServer(
       logger.warn('another node process has connected; the one before is let go');
       current.end(encodeFrame({ kind: 'replaced' } satisfies FromRunner));
     }
+    turns.clear();
     current = socket;
     socket.setTimeout(0);
   }
 
   function receive(socket: Socket, message: ToRunner): void {
     if (message.kind === 'hello') greet(socket);
-    if (socket === current) onMessage(message);
+    if (socket === current) turns.take(message);
   }
 
   function refuse(socket: Socket, version: number): void {
@@ -58,16 +72,13 @@ export async function startRunnerServer(
     });
     socket.on('data', (chunk: Buffer) => {
       try {
-        socket.cork();
         for (const decoded of decoder.push(chunk)) {
           if (decoded.kind === 'otherVersion') return refuse(socket, decoded.version);
           receive(socket, decoded.message);
         }
       } catch (err) {
-        logger.error({ err }, 'a message of the node cannot be taken; the connection is closed');
+        logger.error({ err }, 'a frame of the node cannot be read; the connection is closed');
         socket.destroy();
-      } finally {
-        socket.uncork();
       }
     });
   }
@@ -78,9 +89,7 @@ export async function startRunnerServer(
     get connected() {
       return current !== null;
     },
-    send(message) {
-      if (current?.writable) current.write(encodeFrame(message));
-    },
+    send: (message) => outbox.send(message),
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       for (const socket of all) socket.end();

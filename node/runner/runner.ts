@@ -9,6 +9,8 @@ import type { FromRunner, ToRunner } from './messages.ts';
 import type { Assignment, AttemptKey } from './ports.ts';
 import type { Remover } from './remover.ts';
 import type { Retention } from './retention.ts';
+import type { SilentList } from './silent-list.ts';
+import type { SpareFolders } from './spare-folders.ts';
 
 /** Jobs of a lease that is over have to be gone before the leader declares the runner lost. */
 const LEASE_GRACE_MS = 2_000;
@@ -18,6 +20,8 @@ export interface RunnerDependencies {
   readonly launcher: Launcher;
   readonly remover: Remover;
   readonly retention: Retention;
+  readonly spares: SpareFolders;
+  readonly silentList: SilentList;
   readonly lease: Lease;
   readonly send: (message: FromRunner) => void;
 }

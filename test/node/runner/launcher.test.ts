@@ -204,6 +204,51 @@ test('posix_spawn is not hindered by a dead child that nobody reaps', async () =
 });
 
 describe('posix_spawn', () => {
+  async function adopting() {
+    const folder = tempDataDir();
+    const launcher = await chooseLauncher({ logger: silent }, { prefer: 'posixSpawn', orphans: 'adopt' });
+    onTestFinished(() => launcher.close());
+    const files = { stdin: '/dev/null', stdout: `${folder}/stdout`, stderr: `${folder}/stderr` };
+    const launch = (script: string) =>
+      new Promise<ProcessExit>((exited, failed) => {
+        const env = { PATH: '/usr/bin:/bin' };
+        const argv = ['sh', '-c', script];
+        launcher.launch({ executable: '/bin/sh', argv, env, cwd: folder, ...files }, { failed, exited });
+      });
+    return { folder, launcher, launch };
+  }
+
+  test('knows whether a process that left its group lives on, and reaps it', async () => {
+    const { folder, launcher, launch } = await adopting();
+    const running = launch(`until test -e ${folder}/go; do sleep 0.01; done`);
+    await launch('exit');
+    // Others may have left a dead child of this process.
+    await until(() => launcher.leftBehind() === 'nothing');
+    await launch(`setsid sh -c 'echo $$ > ${folder}/away; sleep 1000; :' & until test -s ${folder}/away; do :; done`);
+    expect(launcher.leftBehind()).toBe('maybe');
+    const away = Number(readFileSync(`${folder}/away`, 'utf8'));
+    expect(readProcessStat(away)?.parent).toBe(process.pid);
+    process.kill(-away, 'SIGKILL');
+    await until(() => launcher.leftBehind() === 'nothing');
+    expect(readProcessStat(away)).toBeNull();
+    writeFileSync(`${folder}/go`, '');
+    expect((await running).exitCode).toBe(0);
+  });
+
+  test('tells an exit also when an orphan has died before', async () => {
+    const { folder, launch } = await adopting();
+    for (let round = 0; round < 5; round++) {
+      await launch(`setsid sh -c ': > ${folder}/away' & until test -e ${folder}/away; do :; done`);
+      expect((await launch('exit 3')).exitCode).toBe(3);
+    }
+  });
+
+  test('does not know what is left behind when orphans go elsewhere', async () => {
+    const launcher = await chooseLauncher({ logger: silent }, { prefer: 'posixSpawn' });
+    onTestFinished(() => launcher.close());
+    expect(launcher.leftBehind()).toBe('maybe');
+  });
+
   async function usageOf(program: string, ...argv: readonly string[]) {
     const folder = tempDataDir();
     const launcher = await chooseLauncher({ logger: silent }, { prefer: 'posixSpawn' });
