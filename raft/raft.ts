@@ -98,6 +98,11 @@ export class Raft {
     return this.#core.log.firstIndex;
   }
 
+  /** The log up to here is on disk as it is in memory. */
+  get stableIndex(): Index {
+    return this.#core.durability.stableIndex;
+  }
+
   /** Bytes of the entries in memory. */
   get logBytes(): number {
     return this.#core.log.bytes;

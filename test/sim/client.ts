@@ -7,6 +7,7 @@ import { idempotencyKey } from '../../src/state/repeats.ts';
 import type { Replica } from '../../node/replica/replica.ts';
 import { call, type Outcome } from './caller.ts';
 import type { Chance } from './chance.ts';
+import type { Machine } from './machine.ts';
 import type { Answer, Operation, Question } from './history.ts';
 import type { Simulation } from './simulation.ts';
 import { ensure } from './violation.ts';
@@ -96,14 +97,9 @@ export class Client {
   }
 
   async #read(key: string): Promise<void> {
-    const { reference } = this.#simulation.invariants;
-    const committed = reference.last;
+    const read = readFrom(this.#simulation);
     await this.#ask({ kind: 'read', key }, async (replica) => {
-      await replica.barrier();
-      const { applied } = replica.applier;
-      if (applied < committed) {
-        this.#simulation.violate('linearizable reads', `read at ${applied}, ${committed} was committed before`);
-      }
+      await read(replica);
       return found(replica, key);
     });
   }
@@ -138,6 +134,22 @@ export class Client {
     ensure(known === job, 'acknowledged is committed', () => `${key} was answered with ${job}, not committed so`);
     this.#simulation.acknowledged.set(key, job);
   }
+}
+
+/** A linearizable read sees at least what was committed anywhere when it began: now. */
+function readFrom(simulation: Simulation): (replica: Replica) => Promise<void> {
+  const committed = simulation.invariants.reference.last;
+  return async (replica) => {
+    await replica.barrier();
+    const { applied } = replica.applier;
+    if (applied >= committed) return;
+    simulation.violate('linearizable reads', `read at ${applied}, ${committed} was committed before`);
+  };
+}
+
+/** Reads at a machine, for the sake of what must hold of reads. */
+export async function readAt(simulation: Simulation, machine: Machine, chance: Chance): Promise<void> {
+  await call({ loop: simulation.loop, chance }, machine, readFrom(simulation));
 }
 
 async function found(replica: Replica, key: string): Promise<Answer> {

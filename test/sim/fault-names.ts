@@ -20,5 +20,7 @@ export const FAULTS = [
   'transfer',
   'membership',
   'replaceVoters',
+  'depose',
+  'readLate',
 ] as const;
 export type FaultName = (typeof FAULTS)[number];

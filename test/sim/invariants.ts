@@ -10,10 +10,11 @@ interface Seen {
   readonly term: Term;
   readonly commit: Index;
   readonly applied: Index;
+  readonly stable: Index;
   readonly role: Role;
 }
 
-const NOTHING: Seen = { term: 0, commit: 0, applied: 0, role: 'follower' };
+const NOTHING: Seen = { term: 0, commit: 0, applied: 0, stable: 0, role: 'follower' };
 
 /**
  * What must hold after every event: the properties of the Raft paper's figure 3, the order of the indexes within each
@@ -34,11 +35,13 @@ export class Invariants {
   }
 
   /** At once when a write is asked for. @param memory the log before it */
-  asked({ id }: Machine, { entries, truncateFrom, snapshot }: PersistRequest, memory: LogImage): void {
+  asked(machine: Machine, { entries, truncateFrom, snapshot }: PersistRequest, memory: LogImage): void {
+    const { id } = machine;
     for (const [position, entry] of entries.entries()) {
       const before = entry.index - 1;
       const base = snapshot?.index === before ? snapshot.term : memory.termAt(before);
       this.#checkEntry(id, entry, entries[position - 1]?.term ?? base);
+      this.#checkChange(machine, entry, memory);
     }
     if (truncateFrom === null) return;
     for (let index = truncateFrom; index <= Math.min(memory.last, this.reference.last); index += 1) {
@@ -54,10 +57,18 @@ export class Invariants {
     if (process === null || core === undefined) return;
     const before = this.#seen.get(process) ?? NOTHING;
     const { term, commitIndex: commit, applied, role } = core;
-    const { lastIndex: last, firstIndex: first } = core;
+    const { lastIndex: last, firstIndex: first, stableIndex: stable } = core;
     const written = machine.memory?.last ?? last;
     ensure(last === written, 'the log is what was written', () => `${machine.id} ends at ${last}, wrote to ${written}`);
-    if (term === before.term && commit === before.commit && applied === before.applied && role === before.role) return;
+    if (stable !== before.stable) this.#checkStable(machine, stable);
+    if (
+      stable === before.stable &&
+      term === before.term &&
+      commit === before.commit &&
+      applied === before.applied &&
+      role === before.role
+    )
+      return;
     const who = machine.id;
     ensure(term >= before.term, 'monotonic term', () => `${who}: from ${before.term} to ${term}`);
     ensure(commit >= before.commit, 'monotonic commit', () => `${who}: from ${before.commit} to ${commit}`);
@@ -68,9 +79,13 @@ export class Invariants {
       'purged ≤ applied ≤ committed ≤ last',
       () => `${who}: ${first - 1}, ${applied}, ${commit}, ${last}`,
     );
-    this.#seen.set(process, { term, commit, applied, role });
+    this.#seen.set(process, { term, commit, applied, stable, role });
     if (role === 'leader' && (before.role !== 'leader' || term !== before.term)) this.#checkElection(machine, term);
-    if (commit > before.commit) this.#checkCommit(machine, term, [before.commit, commit]);
+    if (commit > before.commit) {
+      this.#checkCommit(machine, term, [before.commit, commit]);
+      const own = role !== 'leader' || before.role !== 'leader' || machine.memory?.termAt(commit) === term;
+      ensure(own, 'commit by counting', () => `${who} in term ${term} committed ${commit}, which is of an older one`);
+    }
   }
 
   #checkEntry(who: NodeId, entry: Entry, prevTerm: Term | null): void {
@@ -106,6 +121,28 @@ export class Invariants {
       return durable > term || (durable === term && vote === machine.id);
     });
     ensure(voted, 'votes are durable', () => `${machine.id} leads term ${term} without votes on the disks of a quorum`);
+  }
+
+  /** The core must not take for durable what its disk does not hold. */
+  #checkStable({ id, memory, disk }: Machine, stable: Index): void {
+    if (memory === null || stable <= memory.base || stable <= disk.log.base) return;
+    const same = disk.log.termAt(stable) === memory.termAt(stable);
+    ensure(
+      same,
+      'durable is on the disk',
+      () => `${id} takes ${stable} for durable, its disk has something else there`,
+    );
+  }
+
+  /** One change at a time, and none before a commit in the leader's term (dissertation §4.1, the bug of 2015). */
+  #checkChange({ id, replica }: Machine, entry: Entry, memory: LogImage): void {
+    const core = replica?.consensus;
+    if (entry.kind !== 'configuration' || core?.role !== 'leader' || core.term !== entry.term) return;
+    const last = memory.entries.findLast(({ kind }) => kind === 'configuration')?.index ?? memory.base;
+    ensure(last <= core.commitIndex, 'one change at a time', () => `${id} changes the members again at ${entry.index}`);
+    const isFirst = last === 0;
+    const knows = isFirst || memory.termAt(core.commitIndex) === entry.term;
+    ensure(knows, 'no change before a commit in the term', () => `${id} changes the members at ${entry.index}`);
   }
 
   #checkCommit(machine: Machine, term: Term, [from, to]: readonly [Index, Index]): void {

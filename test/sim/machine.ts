@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { decodeOpen } from '../../node/open-messages.ts';
 import { Replica } from '../../node/replica/replica.ts';
 import type { Configuration, Index } from '../../raft/types.ts';
-import { AssertionError, Fault } from '../../src/errors.ts';
+import { Fault } from '../../src/errors.ts';
 import type { NodeId } from '../../src/ids.ts';
 import type { Chance } from './chance.ts';
 import type { EventLoop } from './event-loop.ts';
@@ -207,7 +207,8 @@ export class Machine {
   #report(running: Running, error: unknown): void {
     if (running.process.life === 'dead') return;
     const cause = error instanceof Fault ? (error.cause ?? error) : error;
-    const invariant = cause instanceof AssertionError ? 'assertions' : 'no unexpected error';
+    const isBug = cause instanceof Error && cause.name === 'AssertionError';
+    const invariant = isBug ? 'assertions' : 'no unexpected error';
     this.#world.loop.fail(
       cause instanceof Violation ? cause : new Violation(invariant, `${this.id}: ${describe(error)}`, { cause: error }),
     );

@@ -2,6 +2,7 @@ import type { NodeId } from '../../src/ids.ts';
 import type { Chance } from './chance.ts';
 import type { FaultName } from './fault-names.ts';
 import type { Machine } from './machine.ts';
+import { Scenes } from './scenes.ts';
 import { NO_FAULTS } from './sim-network.ts';
 import type { Simulation } from './simulation.ts';
 import { WrongReturn } from './wrong-return.ts';
@@ -13,11 +14,13 @@ const SPLIT_MS = 1_200;
 export class Storm {
   readonly #simulation: Simulation;
   readonly #chance: Chance;
+  readonly #scenes: Scenes;
   readonly #restarting = new Set<Machine>();
 
   constructor(simulation: Simulation, chance: Chance) {
     this.#simulation = simulation;
     this.#chance = chance;
+    this.#scenes = new Scenes(simulation, chance.fork());
   }
 
   async rage(): Promise<void> {
@@ -101,7 +104,7 @@ export class Storm {
       case 'lostDisk':
         return this.#loseDisk(machine, name);
       case 'lostDiskSameId':
-        void new WrongReturn(this.#simulation, machine).attempt();
+        void new WrongReturn(this.#simulation, this.#scenes, this.#chance.pick(up)).attempt();
         return 'nothing';
       case 'isolate':
       case 'majority':
@@ -123,7 +126,13 @@ export class Storm {
         void this.#simulation.operator.changeSomething();
         break;
       case 'replaceVoters':
-        void this.#simulation.operator.replaceVoters();
+        void this.#scenes.exchangeVoters();
+        break;
+      case 'depose':
+        void this.#scenes.depose(leader ?? machine);
+        break;
+      case 'readLate':
+        void this.#scenes.readLate(leader ?? machine);
         break;
     }
     return 'struck';

@@ -1,6 +1,7 @@
 import type { NodeId } from '../../src/ids.ts';
 import type { Machine } from './machine.ts';
 import { isWholeVoter } from './operator.ts';
+import type { Scenes } from './scenes.ts';
 import type { Simulation } from './simulation.ts';
 
 /**
@@ -10,35 +11,52 @@ import type { Simulation } from './simulation.ts';
  */
 export class WrongReturn {
   readonly #simulation: Simulation;
+  readonly #scenes: Scenes;
   readonly #machine: Machine;
 
-  constructor(simulation: Simulation, machine: Machine) {
+  constructor(simulation: Simulation, scenes: Scenes, machine: Machine) {
     this.#simulation = simulation;
+    this.#scenes = scenes;
     this.#machine = machine;
   }
 
   async attempt(): Promise<void> {
-    const { loop, network, operator, profile, faults, trace } = this.#simulation;
+    const { network, operator, machines } = this.#simulation;
     const { leader } = operator;
-    const { id } = this.#machine;
-    if (leader === null || leader.id === id) return;
-    network.clog(id, leader.id);
-    // Until everything that it had sent before has arrived, so that all later answers wait at the link.
-    await loop.sleep(profile.networkFaults.delayMs + 100);
-    const late = network.takeClogged(id, leader.id);
-    if (!this.#isHarmless(leader)) {
-      for (const arrive of late) arrive();
-      return;
-    }
+    if (leader === null || leader.id === this.#machine.id || !this.#isHarmless(leader)) return;
+    await this.#quiet();
+    const others = machines.map(({ id }) => id).filter((id) => id !== leader.id);
+    for (const id of others) network.clog(id, leader.id);
+    this.#scenes.propose(leader, 5);
+    await this.#simulation.loop.sleep(0.3 * this.#simulation.profile.timing.electionMs);
+    const late = network.takeClogged(this.#machine.id, leader.id);
+    if (this.#isHarmless(leader)) await this.#loseDisk(leader, late);
+    else for (const arrive of late) arrive();
+    for (const id of others) network.unclog(id, leader.id, 'kept');
+  }
+
+  /** Until everything that was sent before has arrived: from then on all that is late waits at a clogged link. */
+  async #quiet(): Promise<void> {
+    const { network, loop, profile } = this.#simulation;
+    const before = network.faults;
+    network.faults = { ...before, delay: 0 };
+    await loop.sleep(before.delayMs + 2 * profile.network.delayMs[1]);
+    network.faults = this.#simulation.phase === 'storm' ? before : network.faults;
+  }
+
+  /** Its acknowledgements arrive once the leader has heard of its new start. */
+  async #loseDisk(leader: Machine, late: readonly (() => void)[]): Promise<void> {
+    const { faults, trace, loop } = this.#simulation;
     faults.add('lostDiskSameId');
-    trace.note(`fault: ${id} loses its disk and comes back under its old id, ${late.length} answers are late`);
+    trace.note(`fault: ${this.#machine.id} loses its disk and keeps its id, ${late.length} answers are late`);
     const { running } = leader;
     this.#machine.wipe();
     this.#machine.start();
     while (this.#simulation.phase === 'storm' && leader.running === running) {
-      await loop.sleep(10);
+      await loop.sleep(5);
       if (this.#machine.disk.log.last === 0) continue;
       for (const arrive of late) arrive();
+      await loop.sleep(5);
       return;
     }
   }

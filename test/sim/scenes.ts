@@ -1,0 +1,81 @@
+import type { Command } from '../../src/state/commands.ts';
+import type { NodeId } from '../../src/ids.ts';
+import { call } from './caller.ts';
+import type { Chance } from './chance.ts';
+import { LOCAL, readAt } from './client.ts';
+import type { Machine } from './machine.ts';
+import type { Simulation } from './simulation.ts';
+
+/** Sequences of faults that chance alone brings about too seldom: each has broken somebody's consensus. */
+export class Scenes {
+  readonly #simulation: Simulation;
+  readonly #chance: Chance;
+
+  constructor(simulation: Simulation, chance: Chance) {
+    this.#simulation = simulation;
+    this.#chance = chance;
+  }
+
+  /** A leader is cut off with proposals in its log that nobody else has; the others go on, and then it comes back. */
+  async depose(leader: Machine): Promise<void> {
+    const { loop } = this.#simulation;
+    this.#cutBoth([leader.id]);
+    this.propose(leader, this.#chance.whole(1, 12));
+    await loop.sleep(this.#elections(1, 5));
+    this.#simulation.network.joinLinks();
+  }
+
+  /** A leader stands still until it is replaced; the first thing that it does then is to read. */
+  async readLate(leader: Machine): Promise<void> {
+    const { loop } = this.#simulation;
+    const ms = this.#elections(0.5, 4);
+    leader.pauseFor(ms);
+    await loop.sleep(0.6 * ms);
+    for (const other of this.#simulation.machines) if (other.replica?.isLeader === true) this.propose(other, 2);
+    await loop.sleep(0.4 * ms - 3);
+    for (let i = 0; i < 4; i += 1) void readAt(this.#simulation, leader, this.#chance);
+  }
+
+  /** The voters are exchanged while old ones cannot be heard. */
+  async exchangeVoters(): Promise<void> {
+    const { operator, loop, network } = this.#simulation;
+    const { leader, configuration: before } = operator;
+    void operator.replaceVoters();
+    if (leader === null || before === null || this.#chance.happens(0.4)) return;
+    await loop.sleep(this.#chance.between(0, 8));
+    const { configuration: joint } = operator;
+    const leaving = before.voters.filter((id) => joint?.voters.includes(id) === false);
+    const isWhole = this.#chance.happens(0.5);
+    this.#cutBoth(isWhole ? [...leaving, leader.id] : leaving.filter((id) => id !== leader.id));
+    this.propose(leader, 3);
+    await loop.sleep(this.#elections(0.5, 4));
+    network.joinLinks();
+  }
+
+  /** Proposals whose answers nobody waits for. */
+  propose(machine: Machine, count: number): void {
+    for (let i = 0; i < count; i += 1) {
+      const id = this.#simulation.newJobId();
+      const command: Command = { kind: 'submit', id, spec: { command: ['x'] }, placement: null, idempotency: null };
+      void call({ loop: this.#simulation.loop, chance: this.#chance }, machine, (replica) =>
+        replica.propose(LOCAL, [command]),
+      );
+    }
+  }
+
+  #elections(least: number, most: number): number {
+    return this.#chance.between(least, most) * this.#simulation.profile.timing.electionMs;
+  }
+
+  /** From here on these reach nobody but each other, and nobody else reaches them. */
+  #cutBoth(ids: readonly NodeId[]): void {
+    const { network, machines } = this.#simulation;
+    for (const { id } of machines) {
+      for (const one of ids) {
+        if (ids.includes(id)) continue;
+        network.cut(one, id);
+        network.cut(id, one);
+      }
+    }
+  }
+}
