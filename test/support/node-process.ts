@@ -151,20 +151,17 @@ export class NodeProcess {
 
   /** As kill -9 of the node alone: the runner and its jobs go on. */
   async killNode(): Promise<void> {
-    const { pids } = await this.requireFile();
-    kill(pids.node);
+    kill(this.#pid());
     await this.#gone();
   }
 
   /** Nothing of it runs until `resume`; its connections stay open. */
-  async pause(): Promise<void> {
-    const { pids } = await this.requireFile();
-    process.kill(pids.node, 'SIGSTOP');
+  pause(): void {
+    process.kill(this.#pid(), 'SIGSTOP');
   }
 
-  async resume(): Promise<void> {
-    const { pids } = await this.requireFile();
-    process.kill(pids.node, 'SIGCONT');
+  resume(): void {
+    process.kill(this.#pid(), 'SIGCONT');
   }
 
   /** As if somebody pulled the plug: node, runner and jobs at once. */
@@ -197,6 +194,13 @@ export class NodeProcess {
       text = '(no log)';
     }
     return `--- the end of ${this.name}'s log\n${text.trimEnd().split('\n').slice(-LOG_TAIL_LINES).join('\n')}\n---`;
+  }
+
+  /** The command becomes the node, which may not have written its `node.json` yet. */
+  #pid(): number {
+    const pid = this.#child?.pid;
+    if (pid === undefined) throw new Error(`${this.name} was never started`);
+    return pid;
   }
 
   async #gone(): Promise<void> {
