@@ -17,6 +17,7 @@ import type { GroupId, JobId, NodeId, TokenId } from '../src/ids.ts';
 import type { GroupSpec } from '../src/jobs/group.ts';
 import type { JobState } from '../src/jobs/job.ts';
 import type { JobSpec } from '../src/jobs/spec.ts';
+import type { VoterPolicy } from '../src/state/records.ts';
 
 /**
  * What an edge (HTTP, later gRPC) asks of the node: one interface of plain data, so that where the edge runs can
@@ -77,6 +78,15 @@ export interface LogQuery {
   readonly attempt: number | null;
 }
 
+/** `safely`: a change that would leave no majority of live voters is refused. */
+export type ChangeMode = 'safely' | 'force';
+
+/** Null leaves a part as it is. */
+export interface VoterPolicyChange {
+  readonly voters: VoterPolicy['voters'] | null;
+  readonly replaceDead: VoterPolicy['replaceDead'] | null;
+}
+
 export interface Core {
   /** @param bearer the token as sent, or null. @throws Rejection `unauthenticated` */
   authenticate(bearer: string | null): Promise<Identity>;
@@ -118,9 +128,15 @@ export interface Core {
   drainRunner(identity: Identity, id: NodeId, mode: 'drain' | 'undrain'): Promise<RunnerView>;
 
   cluster(consistency: Consistency): Promise<ClusterView>;
-  /** `voter` promotes a learner, `learner` demotes a voter. */
-  setMemberRole(identity: Identity, id: NodeId, role: 'voter' | 'learner'): Promise<ClusterView>;
-  removeMember(identity: Identity, id: NodeId): Promise<ClusterView>;
+  /** `voter` promotes a learner, `learner` demotes a voter for good, `automatic` lets the leader decide again. */
+  setMemberRole(
+    identity: Identity,
+    id: NodeId,
+    role: 'voter' | 'learner' | 'automatic',
+    mode: ChangeMode,
+  ): Promise<ClusterView>;
+  removeMember(identity: Identity, id: NodeId, mode: ChangeMode): Promise<ClusterView>;
+  setVoterPolicy(identity: Identity, change: VoterPolicyChange): Promise<ClusterView>;
   transferLeadership(identity: Identity, to: NodeId): Promise<ClusterView>;
 
   tokens(): Promise<readonly TokenView[]>;

@@ -23,17 +23,50 @@ interface JoinAnswer {
   readonly members: readonly (readonly [NodeId, readonly string[]])[];
 }
 
+/** What a node that does not know any more whether it is a member sends in place of a request to join. */
+const STANDING_QUESTION = { ask: 'standing' } as const;
+
+interface Standing {
+  readonly standing: 'member' | 'none';
+}
+
+/** At a member: answers strangers. @throws Rejection `joinRefused` and others; Fault `noLeader` and others */
+export async function answerStranger(parts: JoinParts, from: NodeId, body: Uint8Array): Promise<Uint8Array> {
+  const question = decodeVersioned(body);
+  if (typeof question === 'object' && question !== null && 'ask' in question) return tellStanding(parts.replica, from);
+  return answerJoin(parts, from, question);
+}
+
+interface JoinParts {
+  readonly replica: Replica;
+  readonly network: PeerNetwork;
+  readonly members: () => KnownMembers;
+}
+
+/** Behind a barrier: a member that is behind might not know yet of one that has joined. */
+async function tellStanding(replica: Replica, node: NodeId): Promise<Uint8Array> {
+  if (replica.leader === null) throw new Fault('noLeader', 'no leader is known at this member');
+  await replica.barrier();
+  const standing: Standing = { standing: isMember(replica, node) ? 'member' : 'none' };
+  return encodeVersioned(standing);
+}
+
+/** At a node that was a member: whether it still is one. @throws as `PeerNetwork.join` */
+export async function askStanding(
+  network: Pick<PeerNetwork, 'join'>,
+  addresses: readonly string[],
+): Promise<Standing['standing']> {
+  return (decodeVersioned(await network.join(addresses, encodeVersioned(STANDING_QUESTION))) as Standing).standing;
+}
+
 /**
- * At a member: lets a node in. The token is used up by an entry of the log, so two members cannot both take its last
+ * Lets a node in. The token is used up by an entry of the log, so two members cannot both take its last
  * use; a node that asks again with the same token is let in again.
  */
-export async function answerJoin(
-  parts: { readonly replica: Replica; readonly network: PeerNetwork; readonly members: () => KnownMembers },
-  from: NodeId,
-  body: Uint8Array,
-): Promise<Uint8Array> {
-  const request = readRequest(body);
+async function answerJoin(parts: JoinParts, from: NodeId, question: unknown): Promise<Uint8Array> {
+  const request = readRequest(question);
   const { replica, network } = parts;
+  refuseVoter(replica, from);
   const { addresses, version } = request;
   const hash = hashSecret(request.secret);
   expectTaken(
@@ -60,8 +93,7 @@ export async function join(
 async function addLearner(replica: Replica, node: NodeId): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {
-      const { voters, learners, learnersNext } = replica.consensus.configuration;
-      if ([...voters, ...learners, ...learnersNext].includes(node)) return;
+      if (isMember(replica, node)) return;
       await replica.changeMembership(node, 'learner');
       return;
     } catch (error) {
@@ -72,8 +104,20 @@ async function addLearner(replica: Replica, node: NodeId): Promise<void> {
   }
 }
 
-function readRequest(body: Uint8Array): JoinRequest {
-  const request = decodeVersioned(body) as Partial<JoinRequest> | null;
+/** Who votes has run before: where its log is gone, it may have forgotten a vote, and must not come back as itself. */
+function refuseVoter(replica: Replica, node: NodeId): void {
+  const { voters, outgoing } = replica.consensus.configuration;
+  if (![...voters, ...outgoing].includes(node)) return;
+  throw new Rejection('joinRefused', 'a voter with the key of this node is known: use an empty data folder');
+}
+
+function isMember(replica: Replica, node: NodeId): boolean {
+  const { voters, outgoing, learners, learnersNext } = replica.consensus.configuration;
+  return [...voters, ...outgoing, ...learners, ...learnersNext].includes(node);
+}
+
+function readRequest(question: unknown): JoinRequest {
+  const request = question as Partial<JoinRequest> | null;
   const { token, secret, addresses, version } = request ?? {};
   const valid =
     typeof token === 'string' &&

@@ -3,9 +3,10 @@ import { multiaddr } from '@multiformats/multiaddr';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { Readiness } from '../src/api/views.ts';
+import type { NodeId } from '../src/ids.ts';
+import { answerDispatch } from './answer-dispatch.ts';
 import type { NodeConfig } from './config/config.ts';
 import type { Core } from './core.ts';
-import { decodeDispatchRequest, encodeDispatch } from './dispatch-messages.ts';
 import { machineLabels, machineResources } from './execution/machine.ts';
 import { RunnerHost } from './execution/runner-host.ts';
 import {
@@ -18,7 +19,7 @@ import {
   introduce,
 } from './founding.ts';
 import { createHttpServer } from './http/server.ts';
-import { answerJoin } from './joining.ts';
+import { answerStranger } from './joining.ts';
 import { LeaderDuties } from './leader/duties.ts';
 import { MemberSearch } from './member-search.ts';
 import { type KnownMembers, Membership } from './membership.ts';
@@ -28,6 +29,8 @@ import { createPeerNetwork } from './p2p/host.ts';
 import { loadNodeKey } from './p2p/identity.ts';
 import type { PeerNetwork } from './p2p/network.ts';
 import { REPLICA_LIMITS, REPLICA_TIMES } from './replica/limits.ts';
+import { RemovalWatch } from './removal-watch.ts';
+import { expectNotRemoved, leaveCluster } from './removal.ts';
 import { registerReplicaMetrics } from './replica/metrics.ts';
 import { raftOptions } from './replica/options.ts';
 import { ReplicaEvents } from './replica/replica-events.ts';
@@ -39,14 +42,18 @@ import { CapacityView } from './service/capacity.ts';
 import { ClusterBlobs } from './service/cluster-blobs.ts';
 import { ClusterService } from './service/cluster-service.ts';
 import { GroupService } from './service/group-service.ts';
+import { pictureOf } from './service/cluster-view.ts';
 import { JobTokens } from './service/job-tokens.ts';
 import { OwnThings } from './service/own-things.ts';
 import { JobService } from './service/job-service.ts';
 import { JobStore } from './service/job-store.ts';
 import { JobWatch } from './service/job-watch.ts';
 import { LogService } from './service/log-service.ts';
+import { MemberInquiry } from './service/member-inquiry.ts';
+import { MEMBER_SERVICE_TIMES, MemberService } from './service/member-service.ts';
 import { JobMetrics } from './service/metrics.ts';
 import { createCore } from './service/node-core.ts';
+import { QuorumWatch } from './service/quorum-watch.ts';
 import { TokenService } from './service/token-service.ts';
 import { type BlobStore, openBlobStore } from './storage/blob-store.ts';
 import { type DataFolder, openDataFolder } from './storage/data-folder.ts';
@@ -88,6 +95,8 @@ interface Services {
   readonly reader: LogReader;
   readonly membership: Membership;
   readonly duties: LeaderDuties;
+  /** Settles when this node finds that it was removed from the cluster. */
+  readonly removed: Promise<void>;
 }
 
 /**
@@ -128,6 +137,11 @@ async function compose(config: NodeConfig, logger: Logger, shutdown: AsyncDispos
     pids: { node: process.pid, runner: readiness.runner?.pid ?? null },
   });
   logger.info({ nodeId: base.network.self, http, p2p }, 'the node is up');
+  const stop = async (mode: 'keepJobs' | 'killJobs'): Promise<void> => {
+    await readiness.runner?.stop(mode === 'keepJobs' ? 'keep' : 'killJobs');
+    await shutdown.disposeAsync();
+  };
+  void services.removed.then(() => leaveCluster(base, () => stop('killJobs'))).catch(ended.reject);
   return {
     nodeId: base.network.self,
     http,
@@ -136,8 +150,7 @@ async function compose(config: NodeConfig, logger: Logger, shutdown: AsyncDispos
     created,
     stopped: ended.promise,
     stop: async (mode) => {
-      await readiness.runner?.stop(mode === 'keepJobs' ? 'keep' : 'killJobs');
-      await shutdown.disposeAsync();
+      await stop(mode);
       ended.resolve();
     },
   };
@@ -150,6 +163,7 @@ async function openBase(
   onFatal: (error: unknown) => void,
 ): Promise<Base> {
   const folder = shutdown.adopt(await openDataFolder(config.dataDir), (opened) => opened.close());
+  await expectNotRemoved(folder);
   const founding = await findCluster(folder, config);
   const metrics = createRegistry();
   shutdown.defer(() => metrics.stop());
@@ -199,22 +213,26 @@ async function createServices(
   const watch = new JobWatch();
   const jobs = new JobStore(replica);
   const reader = createLogReader(config.dataDir);
-  const capacity = new CapacityView({ network, self }, { dataDir: config.dataDir });
+  const isMember = (id: NodeId): boolean => replica.state.nodes.has(id);
+  const capacity = new CapacityView({ network, self, isMember }, { dataDir: config.dataDir });
   const membership = new Membership({ self, replica, network, logger }, base.introduced);
   const search = new MemberSearch({ replica, network, logger }, (members) => membership.believe(members));
-  const duties = new LeaderDuties(replica, logger, config.timing);
+  const duties = new LeaderDuties({ self, replica, logger }, config.timing);
   const metrics = new JobMetrics(registry, () => replica.state);
   const jobTokens = new JobTokens(founding);
   const tokens = new TokenService({ replica, jobTokens }, (token, expiresAt) =>
     formatJoinToken(founding, network, token, expiresAt),
   );
+  const inquiry = new MemberInquiry({ self, replica, network, reportHere: () => duties.memberReport() });
   const core = createCore({
+    self,
     replica,
     own: new OwnThings({ replica, jobs }),
     jobs: new JobService({ replica, jobs, watch }),
     groups: new GroupService({ replica, watch }),
     logs: new LogService({ self, replica, jobs, watch, network, reader }),
-    cluster: new ClusterService({ self, replica, network, capacity }),
+    cluster: new ClusterService({ self, replica, network, capacity, inquiry }),
+    members: new MemberService({ self, replica, inquiry }, MEMBER_SERVICE_TIMES),
     tokens,
     readiness,
   });
@@ -222,9 +240,13 @@ async function createServices(
     duties.changed(changes);
     watch.changed(changes);
     metrics.changed(changes);
+    capacity.changed(changes);
     if (changes.some((change) => change.kind === 'node')) membership.refresh();
   });
-  events.onConfiguration(() => membership.refresh());
+  events.onConfiguration(() => {
+    membership.refresh();
+    duties.configurationChanged();
+  });
   events.onRoleChanged((change) => {
     logger.info({ role: change.role, term: change.term, leader: change.leader }, 'the role of this node changed');
     void duties.roleChanged(change);
@@ -233,23 +255,42 @@ async function createServices(
     membership.refresh();
     watch.restored();
   });
-  capacity.start();
-  search.start();
+  const members = watchMembers(base, replica, { membership, duties });
+  const timed = [capacity, search, ...members.timed];
+  for (const part of timed) part.start();
   shutdown.defer(() => {
-    for (const part of [capacity, search, membership, duties]) part.stop();
+    for (const part of [...timed, membership, duties]) part.stop();
   });
-  return { core, jobTokens, blobs: await openBlobStore(folder.parts.blobs), reader, membership, duties };
+  const blobs = await openBlobStore(folder.parts.blobs);
+  return { core, jobTokens, blobs, reader, membership, duties, removed: members.removed };
+}
+
+/** Whether this node is a member still, and whether enough others are alive. */
+function watchMembers(
+  { network, logger, registry, events }: Base,
+  replica: Replica,
+  { membership, duties }: Pick<Services, 'membership' | 'duties'>,
+) {
+  const { self } = network;
+  const removed = Promise.withResolvers<void>();
+  const addresses = (): string[] => [...membership.members().values()].flat();
+  const removal = new RemovalWatch({ self, replica, network, addresses, logger }, removed.resolve);
+  events.onConfiguration((configuration) => removal.configurationChanged(configuration));
+  const quorum = new QuorumWatch({
+    logger,
+    registry,
+    look: () => pictureOf({ self, replica, connected: network.connected(), report: duties.memberReport() }),
+    role: () => (replica.isLeader ? 'leads' : replica.leader === null ? 'leaderless' : 'follows'),
+  });
+  return { timed: [removal, quorum], removed: removed.promise };
 }
 
 function answerPeers(base: Base, replica: Replica, services: Services): void {
   const { network } = base;
   const { membership, duties, reader, blobs } = services;
-  network.handle('dispatch', async (from, body) => {
-    const { incarnation } = decodeDispatchRequest(body);
-    return encodeDispatch(duties.leases.renew(from, incarnation));
-  });
+  network.handle('dispatch', (from, body) => answerDispatch({ replica, duties }, from, body));
   network.handleOpen((_from, body, signal) => answerOpen({ replica, reader, blobs }, body, signal));
-  network.onJoin((from, body) => answerJoin({ replica, network, members: () => membership.members() }, from, body));
+  network.onJoin((from, body) => answerStranger({ replica, network, members: () => membership.members() }, from, body));
 }
 
 async function serveHttp(

@@ -69,6 +69,14 @@ const NEXT_AFTER_ANSWER: Readonly<Record<string, string>> = {
   notFound: 'list what there is: quorate jobs, quorate runners, quorate cluster, quorate token list',
   alreadyFinal: 'run it again: quorate retry ID, or submit it anew',
   wrongState: 'look at its state: quorate status ID',
+  enoughVoters: 'quorate cluster set --voters N, or quorate cluster demote ID',
+  notVoter: 'let it vote first: quorate cluster add ID',
+  memberBehind: 'watch its lag and ask again: quorate cluster status',
+  memberUnreachable: 'look at the members: quorate cluster status',
+  memberRemoved: 'let the machine join as a new node: quorate cluster add',
+  quorumAtRisk: 'look who is dead: quorate cluster status; --force does it nevertheless',
+  changeInProgress: 'ask again in a moment',
+  timedOut: 'look what became of it before asking again: quorate cluster status, quorate jobs',
   noLeader: 'look at the members: a majority must be up (quorate cluster)',
   queueFull: 'wait until jobs have ended: quorate jobs --state queued',
   tooManyRequests: 'ask again in a moment',
@@ -85,6 +93,8 @@ const NEXT_AT_START: Readonly<Record<string, string>> = {
   tokenExpired: 'make another join token at a member: quorate token create --join',
   tokenUsedUp: 'make another join token at a member: quorate token create --join --uses N',
   peerUnreachable: 'check that a member is up and that its address in the token can be reached from here',
+  memberRemoved:
+    'join as a new node: an empty folder with --data, and the command that `quorate cluster add` prints at a member',
   diskFull: 'make room on the disk of the data folder',
 };
 

@@ -4,12 +4,14 @@ import type {
   CreatedJoinToken,
   CreatedToken,
   GroupView,
+  InvitationView,
   JobView,
   Problem,
   Readiness,
   RunnerView,
   TokenView,
 } from '../../src/api/views.ts';
+import { WARNING_CODES } from '../../src/api/views.ts';
 import { SCOPES } from '../../src/auth.ts';
 import { isGroupId, isJobId } from '../../src/ids.ts';
 import type { GroupId, JobId } from '../../src/ids.ts';
@@ -183,6 +185,17 @@ const memberView = z.object({
   http: z.string().nullable(),
   health: z.enum(['alive', 'unreachable', 'unknown']),
   version: z.string(),
+  wish: z.enum(['voter', 'learner', 'leave']).nullable().meta({ description: 'Null: the leader decides.' }),
+  commitIndex: z.int().nullable().meta({ description: 'Null: it was not asked, or did not answer.' }),
+  appliedIndex: z.int().nullable(),
+  lag: z.int().nullable().meta({ description: "Entries of the leader's log that it does not hold yet." }),
+  lastSeen: time.nullable().meta({ description: 'When the leader heard of it last.' }),
+});
+
+const warningView = z.object({
+  code: z.enum(WARNING_CODES),
+  detail: z.string(),
+  member: z.string().nullable(),
 });
 
 export const clusterView = z
@@ -194,6 +207,12 @@ export const clusterView = z
     commitIndex: z.int(),
     appliedIndex: z.int(),
     members: z.array(memberView),
+    faultTolerance: z.int().meta({ description: 'How many more voters may fail before nothing is taken any more.' }),
+    warnings: z.array(warningView),
+    settings: z.object({
+      voters: z.int().meta({ description: 'How many nodes are to vote.' }),
+      replaceDeadAfter: z.string().meta({ description: 'A duration, `automatic` or `never`.' }),
+    }),
   })
   .meta({ id: 'Cluster' }) satisfies z.ZodType<ClusterView>;
 
@@ -210,6 +229,10 @@ export const createdToken = z
 export const createdJoinToken = z
   .object({ token: z.string(), uses: z.int(), expiresAt: time })
   .meta({ id: 'CreatedJoinToken' }) satisfies z.ZodType<CreatedJoinToken>;
+
+export const invitation = z
+  .object({ ...createdJoinToken.shape, command: z.string().meta({ description: 'To be run on the new machine.' }) })
+  .meta({ id: 'Invitation' }) satisfies z.ZodType<InvitationView>;
 
 export const readiness = z
   .object({ ready: z.boolean(), missing: z.array(z.string()) })

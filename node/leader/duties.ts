@@ -2,7 +2,9 @@ import type { Logger } from 'pino';
 import type { RoleChange } from '../../raft/effects.ts';
 import type { ChangeEvent } from '../../src/state/apply.ts';
 import type { TimingConfig } from '../config/config.ts';
+import type { MemberReport } from '../member-messages.ts';
 import type { Replica } from '../replica/replica.ts';
+import type { NodeId } from '../../src/ids.ts';
 import { Clock } from './clock.ts';
 import { Leases } from './leases.ts';
 import { LEADER_TIMES } from './limits.ts';
@@ -19,11 +21,14 @@ export class LeaderDuties {
   #timer: NodeJS.Timeout | null = null;
   #reviewedAt = 0;
 
-  constructor(replica: Replica, logger: Logger, timing: TimingConfig) {
+  constructor(
+    { self, replica, logger }: { readonly self: NodeId; readonly replica: Replica; readonly logger: Logger },
+    timing: TimingConfig,
+  ) {
     this.#replica = replica;
     this.#placer = new Placer(replica, logger);
     this.#clock = new Clock(replica, logger);
-    this.#voters = new Voters(replica, logger);
+    this.#voters = new Voters({ self, replica, logger, now: () => performance.now() });
     this.leases = new Leases(replica, logger, timing);
   }
 
@@ -34,9 +39,19 @@ export class LeaderDuties {
     if (this.#replica.isLeader && this.#replica.consensus.term === change.term) this.#start();
   }
 
+  /** What this leader knows of the other members; null when this node does not lead. */
+  memberReport(): MemberReport | null {
+    return this.#voters.report();
+  }
+
+  configurationChanged(): void {
+    if (this.#timer !== null) void this.#voters.review();
+  }
+
   changed(events: readonly ChangeEvent[]): void {
     if (this.#timer === null) return;
     if (events.some(decidesAboutWaitingJobs)) this.#placer.wake();
+    if (events.some(({ kind }) => kind === 'node')) void this.#voters.review();
     this.#clock.review();
   }
 
@@ -55,10 +70,15 @@ export class LeaderDuties {
 
   #review(): void {
     const now = performance.now();
-    if (now - this.#reviewedAt > 4 * LEADER_TIMES.reviewMs) this.leases.forgive();
+    if (now - this.#reviewedAt > 4 * LEADER_TIMES.reviewMs) this.#forgive();
     this.#reviewedAt = now;
     void this.leases.review();
     void this.#voters.review();
+  }
+
+  #forgive(): void {
+    this.leases.forgive();
+    this.#voters.forgive();
   }
 }
 

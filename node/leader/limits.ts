@@ -1,8 +1,6 @@
 export const LEADER_LIMITS = {
   /** Placements in one proposal. */
   placementsPerRound: 512,
-  /** Voters that the leader promotes learners up to by itself. */
-  wantedVoters: 3,
 } as const;
 
 export const LEADER_TIMES = {

@@ -4,6 +4,7 @@ import { freemem, loadavg } from 'node:os';
 import { z } from 'zod';
 import type { RunnerView } from '../../src/api/views.ts';
 import type { NodeId } from '../../src/ids.ts';
+import type { ChangeEvent } from '../../src/state/apply.ts';
 import type { PeerNetwork } from '../p2p/network.ts';
 import { decodeVersioned, encodeVersioned } from '../versioned.ts';
 
@@ -30,6 +31,7 @@ type Load = NonNullable<RunnerView['load']>;
 export class CapacityView {
   readonly #network: PeerNetwork;
   readonly #self: NodeId;
+  readonly #isMember: (node: NodeId) => boolean;
   readonly #session = randomBytes(9).toString('base64url');
   readonly #dataDir: string;
   readonly #heard = new Map<NodeId, { readonly advert: Advert; readonly at: number }>();
@@ -38,11 +40,17 @@ export class CapacityView {
   #published: { readonly load: Load; readonly at: number } | null = null;
 
   constructor(
-    dependencies: { readonly network: PeerNetwork; readonly self: NodeId },
+    dependencies: {
+      readonly network: PeerNetwork;
+      readonly self: NodeId;
+      /** What others than members say is not believed: one that was removed may still be heard by way of others. */
+      readonly isMember: (node: NodeId) => boolean;
+    },
     options: { readonly dataDir: string },
   ) {
     this.#network = dependencies.network;
     this.#self = dependencies.self;
+    this.#isMember = dependencies.isMember;
     this.#dataDir = options.dataDir;
   }
 
@@ -62,8 +70,8 @@ export class CapacityView {
     return { load1, memoryFree, diskFree };
   }
 
-  forget(node: NodeId): void {
-    this.#heard.delete(node);
+  changed(events: readonly ChangeEvent[]): void {
+    for (const event of events) if (event.kind === 'node' && event.node === null) this.#heard.delete(event.id);
   }
 
   async #sample(): Promise<void> {
@@ -85,7 +93,7 @@ export class CapacityView {
 
   #hear(from: NodeId, bytes: Uint8Array): void {
     const advert = readAdvert(bytes);
-    if (advert === null) return;
+    if (advert === null || !this.#isMember(from)) return;
     const known = this.#heard.get(from)?.advert;
     if (known?.session === advert.session && known.sequence >= advert.sequence) return;
     this.#heard.set(from, { advert, at: performance.now() });

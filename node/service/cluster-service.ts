@@ -1,12 +1,14 @@
 import { toRunnerView } from '../../src/api/runner-view.ts';
-import type { ClusterView, MemberView, RunnerView } from '../../src/api/views.ts';
-import { allows, type Identity, type Scope } from '../../src/auth.ts';
+import type { ClusterView, RunnerView } from '../../src/api/views.ts';
+import type { Identity } from '../../src/auth.ts';
 import { Rejection } from '../../src/errors.ts';
 import type { NodeId } from '../../src/ids.ts';
-import type { Consistency } from '../core.ts';
+import type { Consistency, VoterPolicyChange } from '../core.ts';
 import type { PeerNetwork } from '../p2p/network.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { CapacityView } from './capacity.ts';
+import { describeCluster } from './cluster-view.ts';
+import type { MemberInquiry } from './member-inquiry.ts';
 import { expectTaken } from './results.ts';
 
 export interface ClusterServiceDependencies {
@@ -14,8 +16,10 @@ export interface ClusterServiceDependencies {
   readonly replica: Replica;
   readonly network: PeerNetwork;
   readonly capacity: CapacityView;
+  readonly inquiry: MemberInquiry;
 }
 
+/** Tells of the cluster and its runners; what changes members is in `MemberService`. */
 export class ClusterService {
   readonly #parts: ClusterServiceDependencies;
 
@@ -23,19 +27,19 @@ export class ClusterService {
     this.#parts = dependencies;
   }
 
+  /** `stale` asks nobody: what only others know is null then. */
   async view(consistency: Consistency): Promise<ClusterView> {
-    const { replica, self } = this.#parts;
-    if (consistency === 'linearizable') await replica.barrier();
-    const { consensus } = replica;
-    return {
-      clusterId: replica.state.cluster?.clusterId ?? '',
-      node: self,
-      leader: consensus.leader,
-      term: consensus.term,
-      commitIndex: consensus.commitIndex,
-      appliedIndex: replica.applier.applied,
-      members: this.#members(),
-    };
+    const { self, replica, network, inquiry } = this.#parts;
+    const local = { self, replica, connected: network.connected(), now: Date.now() };
+    if (consistency === 'stale') {
+      const report = replica.isLeader ? await inquiry.report().catch(() => null) : null;
+      return describeCluster({ ...local, report, positions: new Map() });
+    }
+    await replica.barrier();
+    const { voters, learners, learnersNext } = replica.consensus.configuration;
+    const others = [...voters, ...learners, ...learnersNext].filter((id) => id !== self);
+    const [report, positions] = await Promise.all([inquiry.report().catch(() => null), inquiry.positions(others)]);
+    return describeCluster({ ...local, report, positions });
   }
 
   async runners(consistency: Consistency): Promise<readonly RunnerView[]> {
@@ -54,60 +58,9 @@ export class ClusterService {
     return toRunnerView(replica.state, runner, capacity.loadOf(id));
   }
 
-  async setRole(identity: Identity, id: NodeId, role: 'voter' | 'learner'): Promise<ClusterView> {
-    requireScope(identity, 'cluster:write');
-    this.#requireMember(id);
-    await this.#parts.replica.changeMembership(id, role);
-    return this.view('linearizable');
-  }
-
-  async remove(identity: Identity, id: NodeId): Promise<ClusterView> {
-    requireScope(identity, 'cluster:write');
+  async setVoterPolicy(identity: Identity, { voters, replaceDead }: VoterPolicyChange): Promise<ClusterView> {
     const { replica } = this.#parts;
-    // The second half of a removal that was cut short is still to be done.
-    if (!replica.state.nodes.has(id) && !replica.state.runners.has(id)) this.#requireMember(id);
-    await replica.changeMembership(id, 'none');
-    const runner = replica.state.runners.get(id);
-    expectTaken(await replica.propose(identity.principal, [{ kind: 'forgetNode', node: id }]));
-    if (runner !== undefined) this.#parts.capacity.forget(id);
+    expectTaken(await replica.propose(identity.principal, [{ kind: 'setVoterPolicy', voters, replaceDead }]));
     return this.view('linearizable');
   }
-
-  async transfer(identity: Identity, to: NodeId): Promise<ClusterView> {
-    requireScope(identity, 'cluster:write');
-    this.#requireMember(to);
-    await this.#parts.replica.transfer(to);
-    return this.view('stale');
-  }
-
-  #members(): readonly MemberView[] {
-    const { replica, self, network } = this.#parts;
-    const { voters, learners, learnersNext } = replica.consensus.configuration;
-    const connected = new Set(network.connected());
-    const member = (id: NodeId, role: MemberView['role']): MemberView => {
-      const node = replica.state.nodes.get(id);
-      return {
-        id,
-        role,
-        addresses: node?.addresses ?? [],
-        http: node?.http ?? null,
-        health: id === self || connected.has(id) ? 'alive' : 'unreachable',
-        version: node?.version ?? 'unknown',
-      };
-    };
-    return [
-      ...voters.map((id) => member(id, 'voter')),
-      ...[...learners, ...learnersNext].map((id) => member(id, 'learner')),
-    ];
-  }
-
-  #requireMember(id: NodeId): void {
-    const { voters, learners } = this.#parts.replica.consensus.configuration;
-    if (!voters.includes(id) && !learners.includes(id)) throw new Rejection('notFound', `no member has the id ${id}`);
-  }
-}
-
-/** Membership is changed through consensus itself and not by a command, so apply cannot check the principal. */
-function requireScope(identity: Identity, scope: Scope): void {
-  if (!allows(identity.scopes, scope)) throw new Rejection('forbidden', `this needs the scope ${scope}`);
 }

@@ -1,27 +1,31 @@
 import type { Readiness } from '../../src/api/views.ts';
+import type { NodeId } from '../../src/ids.ts';
 import type { Core } from '../core.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { ClusterService } from './cluster-service.ts';
 import type { GroupService } from './group-service.ts';
 import type { JobService } from './job-service.ts';
 import type { LogService } from './log-service.ts';
+import type { MemberService } from './member-service.ts';
 import type { OwnThings } from './own-things.ts';
 import type { TokenService } from './token-service.ts';
 
 export interface NodeCoreParts {
+  readonly self: NodeId;
   readonly replica: Replica;
   readonly own: OwnThings;
   readonly jobs: JobService;
   readonly groups: GroupService;
   readonly logs: LogService;
   readonly cluster: ClusterService;
+  readonly members: MemberService;
   readonly tokens: TokenService;
   readonly readiness: () => Readiness;
 }
 
 /** Puts the services together into what an edge asks. */
 export function createCore(parts: NodeCoreParts): Core {
-  const { replica, own, jobs, groups, logs, cluster, tokens, readiness } = parts;
+  const { self, replica, own, jobs, groups, logs, cluster, members, tokens, readiness } = parts;
   return {
     authenticate: (bearer) => tokens.authenticate(bearer),
     checkOwn: (identity, thing) => own.check(identity, thing),
@@ -42,9 +46,20 @@ export function createCore(parts: NodeCoreParts): Core {
     runners: (consistency) => cluster.runners(consistency),
     drainRunner: (identity, id, mode) => cluster.drain(identity, id, mode),
     cluster: (consistency) => cluster.view(consistency),
-    setMemberRole: (identity, id, role) => cluster.setRole(identity, id, role),
-    removeMember: (identity, id) => cluster.remove(identity, id),
-    transferLeadership: (identity, to) => cluster.transfer(identity, to),
+    async setMemberRole(identity, id, role, mode) {
+      await members.setRole(identity, id, role, mode);
+      return cluster.view('linearizable');
+    },
+    async removeMember(identity, id, mode) {
+      await members.remove(identity, id, mode);
+      // Who removed itself reads no more than it has.
+      return cluster.view(id === self ? 'stale' : 'linearizable');
+    },
+    async transferLeadership(identity, to) {
+      await members.transfer(identity, to);
+      return cluster.view('linearizable');
+    },
+    setVoterPolicy: (identity, change) => cluster.setVoterPolicy(identity, change),
     tokens: () => tokens.list(),
     createToken: (identity, request) => tokens.create(identity, request),
     createJoinToken: (identity, request) => tokens.createJoinToken(identity, request),

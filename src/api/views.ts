@@ -111,6 +111,25 @@ export interface MemberView {
   readonly http: string | null;
   readonly health: 'alive' | 'unreachable' | 'unknown';
   readonly version: string;
+  /** What a user asked for; null: the leader decides. */
+  readonly wish: 'voter' | 'learner' | 'leave' | null;
+  /** As the member itself says; null: it was not asked, or did not answer. */
+  readonly commitIndex: number | null;
+  readonly appliedIndex: number | null;
+  /** Entries of the leader's log that it does not hold yet; null: the leader was not asked. */
+  readonly lag: number | null;
+  /** When the leader heard of it last; null: never since it was elected, or the leader was not asked. */
+  readonly lastSeen: string | null;
+}
+
+export const WARNING_CODES = ['quorumLost', 'quorumAtRisk', 'voterUnreachable', 'evenVoters', 'wishPending'] as const;
+
+/** What a person should see to. */
+export interface WarningView {
+  readonly code: (typeof WARNING_CODES)[number];
+  readonly detail: string;
+  /** The member that it is about. */
+  readonly member: string | null;
 }
 
 export interface ClusterView {
@@ -122,6 +141,15 @@ export interface ClusterView {
   readonly commitIndex: number;
   readonly appliedIndex: number;
   readonly members: readonly MemberView[];
+  /** How many more voters may fail before nothing is taken any more. */
+  readonly faultTolerance: number;
+  readonly warnings: readonly WarningView[];
+  readonly settings: {
+    /** How many nodes are to vote. */
+    readonly voters: number;
+    /** A duration, `automatic` or `never`. */
+    readonly replaceDeadAfter: string;
+  };
 }
 
 export interface TokenView {
@@ -140,6 +168,12 @@ export interface CreatedJoinToken {
   readonly token: string;
   readonly uses: number;
   readonly expiresAt: string;
+}
+
+/** How another machine becomes a member. */
+export interface InvitationView extends CreatedJoinToken {
+  /** To be run there. */
+  readonly command: string;
 }
 
 /** One line of the answer to a batch, in the order of the request. */

@@ -5,6 +5,7 @@ import type {
   CreatedToken,
   ExplanationView,
   GroupView,
+  InvitationView,
   JobView,
   Page,
   RunnerView,
@@ -209,22 +210,59 @@ export class QuorateClient {
     return this.#get(`/v1/cluster?consistency=${consistency}`, signal);
   }
 
-  /** `voter` promotes a learner, `learner` demotes a voter. */
-  setMemberRole(id: string, role: 'voter' | 'learner', { signal }: CallOptions = {}): Promise<ClusterView> {
-    return this.#post('/v1/cluster/members', { ...jsonBody({ id, role }), repeat: 'always', signal });
+  /**
+   * `voter` promotes a learner, `learner` demotes a voter for good, `automatic` lets the leader decide again.
+   * @param request `force`: even when no majority of the voters would be alive
+   */
+  setMemberRole(
+    request: { readonly id: string; readonly role: 'voter' | 'learner' | 'automatic'; readonly force?: boolean },
+    { signal }: CallOptions = {},
+  ): Promise<ClusterView> {
+    const path = '/v1/cluster/members';
+    return this.#post(path, { ...jsonBody(request), repeat: 'always', waitsMs: MEMBERSHIP_MS, signal });
   }
 
-  removeMember(id: string, { signal }: CallOptions = {}): Promise<ClusterView> {
+  /** A join token for one machine, with the command to run there. `ttl` is a duration; an hour when left out. */
+  inviteMember(request: { readonly ttl?: string } = {}, { signal }: CallOptions = {}): Promise<InvitationView> {
+    return this.#post('/v1/cluster/members', { ...jsonBody(request), repeat: 'unsent', signal });
+  }
+
+  removeMember(
+    id: string,
+    { force = false, signal }: CallOptions & { readonly force?: boolean } = {},
+  ): Promise<ClusterView> {
+    const query = force ? '?force=true' : '';
     return this.#json({
       method: 'DELETE',
-      path: `/v1/cluster/members/${encodeURIComponent(id)}`,
-      repeat: 'unsent',
+      path: `/v1/cluster/members/${encodeURIComponent(id)}${query}`,
+      repeat: 'always',
+      waitsMs: MEMBERSHIP_MS,
       signal,
     });
   }
 
+  /** Resolves once the member leads. */
   transferLeadership(to: string, { signal }: CallOptions = {}): Promise<ClusterView> {
-    return this.#post('/v1/cluster/transfer', { ...jsonBody({ to }), repeat: 'always', signal });
+    return this.#post('/v1/cluster/transfer', {
+      ...jsonBody({ to }),
+      repeat: 'always',
+      waitsMs: MEMBERSHIP_MS,
+      signal,
+    });
+  }
+
+  /** @param settings what is left out stays. `replaceDeadAfter` is a duration, `automatic` or `never` */
+  setClusterSettings(
+    settings: { readonly voters?: number; readonly replaceDeadAfter?: string },
+    { signal }: CallOptions = {},
+  ): Promise<ClusterView> {
+    return this.#json({
+      method: 'PUT',
+      path: '/v1/cluster/settings',
+      ...jsonBody(settings),
+      repeat: 'always',
+      signal,
+    });
   }
 
   async tokens({ signal }: CallOptions = {}): Promise<readonly TokenView[]> {
@@ -330,6 +368,8 @@ interface Consistency {
   readonly consistency?: 'linearizable' | 'stale';
 }
 
+/** A node waits so long for a change of the membership before it answers that it may still come. */
+const MEMBERSHIP_MS = 40_000;
 const BLOB_TRANSFER_MS = 60 * 60 * 1000;
 
 async function* readWhole(response: Response, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array, void> {

@@ -46,7 +46,7 @@ export const RULES: Readonly<Record<CommandKind, Rule>> = {
   drainRunner: { scope: 'runners:write', system: 'mayNot' },
   clock: { scope: null, system: 'may' },
   announceNode: { scope: null, system: 'may' },
-  wishMember: { scope: 'cluster:write', system: 'mayNot' },
+  wishMember: { scope: 'cluster:write', system: 'may' },
   setVoterPolicy: { scope: 'cluster:write', system: 'mayNot' },
   forgetNode: { scope: 'cluster:write', system: 'may' },
   createToken: { scope: 'tokens:write', system: 'founding' },

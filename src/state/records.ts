@@ -24,7 +24,7 @@ export interface NodeRecord {
   readonly wish?: MemberWish;
 }
 
-/** `voter`: before any other learner. `learner`: never a voter. `leave`: no member any more. */
+/** `voter`: as soon as it can, and then it is fulfilled. `learner`: never a voter. `leave`: no member any more. */
 export type MemberWish = 'voter' | 'learner' | 'leave';
 
 /** Was removed for good: nothing that it still says counts, and it never comes back under this id. */

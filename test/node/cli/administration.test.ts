@@ -20,6 +20,14 @@ describe('quorate runners, cluster, token, blob', () => {
     running: [JOB_ID],
     load: null,
   };
+  const rest = {
+    version: '0.1.0',
+    wish: null,
+    commitIndex: null,
+    appliedIndex: null,
+    lag: null,
+    lastSeen: null,
+  };
   const cluster: ClusterView = {
     clusterId: 'c1',
     node: 'n1',
@@ -28,9 +36,12 @@ describe('quorate runners, cluster, token, blob', () => {
     commitIndex: 9,
     appliedIndex: 8,
     members: [
-      { id: 'n1', role: 'voter', addresses: ['/ip4/1'], http: 'http://a', health: 'alive', version: '0.1.0' },
-      { id: 'n2', role: 'voter', addresses: [], http: null, health: 'unreachable', version: '0.1.0' },
+      { id: 'n1', role: 'voter', addresses: ['/ip4/1'], http: 'http://a', health: 'alive', ...rest, lag: 7 },
+      { id: 'n2', role: 'voter', addresses: [], http: null, health: 'unreachable', ...rest, wish: 'leave' },
     ],
+    faultTolerance: 0,
+    warnings: [{ code: 'quorumAtRisk', detail: 'one more and it stops', member: null }],
+    settings: { voters: 5, replaceDeadAfter: '10m' },
   };
 
   it('lists runners with what they have free, and drains one', async () => {
@@ -44,20 +55,64 @@ describe('quorate runners, cluster, token, blob', () => {
     cli.api.handler = (_request, response) => answerJson(response, cluster);
     const { stdout } = await cli.quorate(['cluster']);
     expect(stdout).toMatch(/leader +n2/);
-    expect(stdout).toMatch(/n2 +voter +leader +unreachable/);
+    expect(stdout).toMatch(/n2 +voter +leader, leaving +unreachable +\? +\? +\? +\?/);
+    expect(stdout).toMatch(/n1 +voter +alive +\? +\? +7 /);
+    expect(stdout).toContain('2 of 5 wanted; dead ones replaced: after 10m');
+    expect(stdout).toContain('warning: one more and it stops (quorumAtRisk)');
     expect(JSON.parse((await cli.quorate(['cluster', 'status', '--json', '--stale'])).stdout)).toEqual(cluster);
     expect(cli.api.requests.map(({ query }) => query.get('consistency'))).toEqual(['linearizable', 'stale']);
   });
 
   it.each([
     [['add', 'n3'], 'POST', '/v1/cluster/members', { id: 'n3', role: 'voter' }],
+    [['demote', 'n3'], 'POST', '/v1/cluster/members', { id: 'n3', role: 'learner', force: false }],
+    [['demote', 'n3', '--force'], 'POST', '/v1/cluster/members', { id: 'n3', role: 'learner', force: true }],
+    [['release', 'n3'], 'POST', '/v1/cluster/members', { id: 'n3', role: 'automatic' }],
     [['remove', 'n3'], 'DELETE', '/v1/cluster/members/n3', null],
+    [['set', '--voters', '5'], 'PUT', '/v1/cluster/settings', { voters: 5 }],
+    [['set', '--replace-dead-after', '10m'], 'PUT', '/v1/cluster/settings', { replaceDeadAfter: '10m' }],
     [['transfer', 'n3'], 'POST', '/v1/cluster/transfer', { to: 'n3' }],
   ] as const)('cluster %j asks for it', async (args, method, path, body) => {
     cli.api.handler = (_request, response) => answerJson(response, cluster);
     expect((await cli.quorate(['cluster', ...args])).code).toBe(0);
     expect(cli.api.requests[0]).toMatchObject({ method, path, body: body === null ? '' : JSON.stringify(body) });
   });
+
+  it('forces a removal only when told to', async () => {
+    cli.api.handler = (_request, response) => answerJson(response, cluster);
+    await cli.quorate(['cluster', 'remove', 'n3']);
+    await cli.quorate(['cluster', 'remove', 'n3', '--force']);
+    expect(cli.api.requests.map(({ query }) => query.get('force'))).toEqual([null, 'true']);
+  });
+
+  it('invites a new machine with the command alone on standard output', async () => {
+    const command = 'quorate up --join qj1_x';
+    const invitation = { token: 'qj1_x', uses: 1, expiresAt: 'then', command };
+    cli.api.handler = (_request, response) => answerJson(response, invitation, 201);
+    const invited = await cli.quorate(['cluster', 'add', '--ttl', '2h']);
+    expect(invited).toMatchObject({ code: 0, stdout: `${command}\n` });
+    expect(invited.stderr).toContain('--p2p ADDRESS:8751');
+    expect(JSON.parse(cli.api.requests[0]!.body)).toEqual({ ttl: '2h' });
+  });
+
+  it.each([
+    ['an even number of voters', ['set', '--voters', '4']],
+    ['nothing to set', ['set']],
+    ['a time for the token of a member', ['add', 'n3', '--ttl', '1h']],
+  ])('cluster takes no %s', async (_what, args) => {
+    expect((await cli.quorate(['cluster', ...args])).code).toBe(2);
+    expect(cli.api.requests).toHaveLength(0);
+  });
+
+  it.each(['quorumAtRisk', 'memberBehind', 'memberUnreachable', 'notVoter', 'enoughVoters'])(
+    'tells what to do next after %s',
+    async (code) => {
+      const problem = { type: 'about:blank', title: 'Conflict', status: 409, code, detail: 'no' };
+      cli.api.handler = (_request, response) => answerJson(response, problem, 409);
+      const refused = await cli.quorate(['cluster', 'transfer', 'n3']);
+      expect(refused).toMatchObject({ code: 4, stderr: expect.stringMatching(/next: .*quorate cluster/) });
+    },
+  );
 
   it('prints a token alone on standard output', async () => {
     cli.api.handler = ({ path, body }, response) => {

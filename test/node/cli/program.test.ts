@@ -32,7 +32,18 @@ describe('the commands', () => {
       [
         ['dev', 'up', 'run', 'submit', 'batch', 'jobs', 'status', 'wait', 'logs', 'cancel', 'retry'],
         ['explain', 'group create', 'group list', 'group status', 'group close', 'group cancel', 'group wait'],
-        ['runners', 'drain', 'undrain', 'cluster status', 'cluster add', 'cluster remove', 'cluster transfer'],
+        [
+          'runners',
+          'drain',
+          'undrain',
+          'cluster status',
+          'cluster add',
+          'cluster demote',
+          'cluster release',
+          'cluster remove',
+          'cluster set',
+          'cluster transfer',
+        ],
         ['token create', 'token list', 'token revoke', 'blob put', 'blob get', 'completion', 'version'],
       ]
         .flat()

@@ -38,15 +38,51 @@ describe('the cluster', () => {
   it('has its members promoted, demoted and removed, and its leadership handed on', async () => {
     const { ask, core } = await serve();
     await ask('POST', '/v1/cluster/members', { json: { id: 'node-2', role: 'voter' } });
+    await ask('POST', '/v1/cluster/members', { json: { id: 'node-2', role: 'learner', force: true } });
     await ask('DELETE', '/v1/cluster/members/node-3');
+    await ask('DELETE', '/v1/cluster/members/node-3?force=true');
     await ask('POST', '/v1/cluster/transfer', { json: { to: 'node-2' } });
-    expect(core.called('setMemberRole')[0]?.slice(1)).toEqual(['node-2', 'voter']);
-    expect(core.called('removeMember')[0]?.slice(1)).toEqual(['node-3']);
+    expect(core.called('setMemberRole').map((call) => call.slice(1))).toEqual([
+      ['node-2', 'voter', 'safely'],
+      ['node-2', 'learner', 'force'],
+    ]);
+    expect(core.called('removeMember').map((call) => call.slice(1))).toEqual([
+      ['node-3', 'safely'],
+      ['node-3', 'force'],
+    ]);
     expect(core.called('transferLeadership')[0]?.slice(1)).toEqual(['node-2']);
+  });
+
+  it('invites a machine with a token for one use and the command to run there', async () => {
+    const { ask, core } = await serve();
+    const answer = await ask('POST', '/v1/cluster/members', { json: { ttl: '10m' } });
+    expect(answer.status).toBe(201);
+    expect(answer.json()).toMatchObject({ token: 'join-text', uses: 1, command: 'quorate up --join join-text' });
+    expect(core.called('createJoinToken')[0]?.[1]).toEqual({ uses: 1, ttlMs: 600_000 });
+  });
+
+  it('has its settings changed, each by itself', async () => {
+    const { ask, core } = await serve();
+    for (const json of [{ voters: 5 }, { replaceDeadAfter: '10m' }, { replaceDeadAfter: 'never' }, {}]) {
+      expect((await ask('PUT', '/v1/cluster/settings', { json })).status).toBe(200);
+    }
+    expect(core.called('setVoterPolicy').map((call) => call[1])).toEqual([
+      { voters: 5, replaceDead: null },
+      { voters: null, replaceDead: 600_000 },
+      { voters: null, replaceDead: 'never' },
+      { voters: null, replaceDead: null },
+    ]);
+    const even = await ask('PUT', '/v1/cluster/settings', { json: { voters: 4 } });
+    expect(even.problem()).toMatchObject({ status: 400, field: 'voters' });
+    const soon = await ask('PUT', '/v1/cluster/settings', { json: { replaceDeadAfter: 'soon' } });
+    expect(soon.problem()).toMatchObject({ status: 400, field: 'replaceDeadAfter' });
   });
 
   it.each([
     ['/v1/cluster/members', { id: 'node-2', role: 'leader' }, 'role'],
+    ['/v1/cluster/members', { id: 'node-2', ttl: '1h' }, 'ttl'],
+    ['/v1/cluster/members', { ttl: '90d' }, 'ttl'],
+    ['/v1/cluster/members', { role: 'voter' }, 'role'],
     ['/v1/cluster/members', { id: '', role: 'voter' }, 'id'],
     ['/v1/cluster/transfer', {}, 'to'],
     ['/v1/cluster/transfer', { to: 'a', force: true }, 'force'],

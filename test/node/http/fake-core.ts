@@ -14,7 +14,16 @@ import { Rejection } from '../../../src/errors.ts';
 import type { GroupId, JobId } from '../../../src/ids.ts';
 import { createGroup, type GroupSpec } from '../../../src/jobs/group.ts';
 import type { JobState } from '../../../src/jobs/job.ts';
-import type { Core, GroupQuery, ListQuery, Named, LogQuery, SubmitItem, SubmitResult } from '../../../node/core.ts';
+import type {
+  Core,
+  GroupQuery,
+  ListQuery,
+  LogQuery,
+  Named,
+  SubmitItem,
+  SubmitResult,
+  VoterPolicyChange,
+} from '../../../node/core.ts';
 
 export const GROUP = '00000000-0000-7000-9000-000000000001' as GroupId;
 
@@ -175,13 +184,18 @@ export class FakeCore implements Core {
     return clusterView();
   }
 
-  async setMemberRole(who: Identity, id: string, role: string): Promise<ClusterView> {
-    this.calls.push({ method: 'setMemberRole', arguments: [who, id, role] });
+  async setMemberRole(who: Identity, id: string, role: string, mode: string): Promise<ClusterView> {
+    this.calls.push({ method: 'setMemberRole', arguments: [who, id, role, mode] });
     return clusterView();
   }
 
-  async removeMember(who: Identity, id: string): Promise<ClusterView> {
-    this.calls.push({ method: 'removeMember', arguments: [who, id] });
+  async removeMember(who: Identity, id: string, mode: string): Promise<ClusterView> {
+    this.calls.push({ method: 'removeMember', arguments: [who, id, mode] });
+    return clusterView();
+  }
+
+  async setVoterPolicy(who: Identity, change: VoterPolicyChange): Promise<ClusterView> {
+    this.calls.push({ method: 'setVoterPolicy', arguments: [who, change] });
     return clusterView();
   }
 
@@ -252,7 +266,8 @@ function runnerView(id: string, state: RunnerView['state'] = 'ready'): RunnerVie
 }
 
 function clusterView(): ClusterView {
-  const member = { addresses: [], http: null, health: 'alive', version: '0.1.0' } as const;
+  const place = { commitIndex: 42, appliedIndex: 42, lag: 0, lastSeen: NOW };
+  const member = { addresses: [], http: null, health: 'alive', version: '0.1.0', wish: null, ...place } as const;
   return {
     clusterId: 'cluster-1',
     node: 'node-1',
@@ -261,5 +276,8 @@ function clusterView(): ClusterView {
     commitIndex: 42,
     appliedIndex: 42,
     members: [{ id: 'node-1', role: 'voter', ...member }],
+    faultTolerance: 0,
+    warnings: [{ code: 'quorumAtRisk', detail: 'one more', member: null }],
+    settings: { voters: 3, replaceDeadAfter: 'automatic' },
   };
 }

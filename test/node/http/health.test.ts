@@ -105,6 +105,7 @@ describe('the description of the API', () => {
       'POST /v1/tokens',
       'POST /v1/tokens/join',
       'PUT /v1/blobs/sha256/{hash}',
+      'PUT /v1/cluster/settings',
     ]);
   });
 

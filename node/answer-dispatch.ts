@@ -1,0 +1,27 @@
+import { Rejection } from '../src/errors.ts';
+import type { NodeId } from '../src/ids.ts';
+import { decodeDispatchRequest, encodeDispatch } from './dispatch-messages.ts';
+import type { LeaderDuties } from './leader/duties.ts';
+import type { Replica } from './replica/replica.ts';
+
+/** At any member: what others ask on the `dispatch` stream. @throws Rejection `invalidRequest` */
+export async function answerDispatch(
+  { replica, duties }: { readonly replica: Replica; readonly duties: LeaderDuties },
+  from: NodeId,
+  body: Uint8Array,
+): Promise<Uint8Array> {
+  const request = decodeDispatchRequest(body);
+  switch (request.kind) {
+    case 'renewLease':
+      return encodeDispatch(duties.leases.renew(from, request.incarnation));
+    case 'reportMembers':
+      return encodeDispatch(duties.memberReport());
+    case 'tellPosition':
+      return encodeDispatch({
+        commitIndex: replica.consensus.commitIndex,
+        appliedIndex: replica.applier.applied,
+      });
+    default:
+      throw new Rejection('invalidRequest', 'unknown dispatch request');
+  }
+}
