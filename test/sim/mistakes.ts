@@ -143,7 +143,7 @@ export const MISTAKES: readonly Mistake[] = [
   mistake(
     'a failed sync taken for a successful one',
     'node/replica/raft-driver.ts',
-    "if (!this.#stopped) this.#listener.fatal(new Fault('diskFailed', 'the log cannot be written', { cause: error }));",
+    'if (!this.#stopped) this.#listener.fatal(fault);',
     "if (!this.#stopped) this.step({ kind: 'persisted', seq: request.seq });",
   ),
   mistake(
