@@ -16,24 +16,39 @@ export class Scenes {
     this.#chance = chance;
   }
 
-  /** A leader is cut off with proposals in its log that nobody else has; the others go on, and then it comes back. */
+  /**
+   * A leader is cut off and goes on to append what nobody else has; the others elect another, which goes on and cuts its
+   * log. Then the old one answers reads, if it does, and comes back.
+   */
   async depose(leader: Machine): Promise<void> {
-    const { loop } = this.#simulation;
+    const { loop, network, operator } = this.#simulation;
+    const apart = leader.replica?.consensus.commitIndex ?? 0;
     this.#cutBoth([leader.id]);
-    this.propose(leader, this.#chance.whole(1, 12));
-    await loop.sleep(this.#elections(1, 5));
-    this.#simulation.network.joinLinks();
+    const end = loop.now + this.#elections(2, 6);
+    while (loop.now < end) {
+      this.propose(leader, 1);
+      await loop.sleep(this.#chance.between(2, 12));
+      const first = operator.leader === leader ? 0 : (operator.leader?.replica?.consensus.firstIndex ?? 0);
+      if (first > apart + 1) break;
+    }
+    for (let i = 0; i < 2; i += 1) void readAt(this.#simulation, leader, this.#chance);
+    await loop.sleep(5);
+    network.joinLinks();
   }
 
-  /** A leader stands still until it is replaced; the first thing that it does then is to read. */
+  /** A leader stands still, cut off or not, until it is replaced; the first thing that it does then is to read. */
   async readLate(leader: Machine): Promise<void> {
-    const { loop } = this.#simulation;
-    const ms = this.#elections(0.5, 4);
+    const { loop, network, operator } = this.#simulation;
+    const ms = this.#elections(0.5, 5);
+    const isCut = this.#chance.happens(0.6);
+    if (isCut) this.#cutBoth([leader.id]);
     leader.pauseFor(ms);
-    await loop.sleep(0.6 * ms);
-    for (const other of this.#simulation.machines) if (other.replica?.isLeader === true) this.propose(other, 2);
-    await loop.sleep(0.4 * ms - 3);
+    await loop.sleep(0.8 * ms);
+    if (operator.leader !== null && operator.leader !== leader) this.propose(operator.leader, 2);
+    await loop.sleep(0.2 * ms - 4);
     for (let i = 0; i < 4; i += 1) void readAt(this.#simulation, leader, this.#chance);
+    await loop.sleep(10);
+    if (isCut) network.joinLinks();
   }
 
   /** The voters are exchanged while old ones cannot be heard. */

@@ -104,7 +104,11 @@ export class Storm {
       case 'lostDisk':
         return this.#loseDisk(machine, name);
       case 'lostDiskSameId':
-        void new WrongReturn(this.#simulation, this.#scenes, this.#chance.pick(up)).attempt();
+        void this.#chance
+          .shuffled(up)
+          .map((each) => new WrongReturn(this.#simulation, this.#scenes, each))
+          .find(({ isPossible }) => isPossible)
+          ?.attempt();
         return 'nothing';
       case 'isolate':
       case 'majority':

@@ -1,4 +1,3 @@
-import type { NodeId } from '../../src/ids.ts';
 import type { Machine } from './machine.ts';
 import { isWholeVoter } from './operator.ts';
 import type { Scenes } from './scenes.ts';
@@ -18,6 +17,12 @@ export class WrongReturn {
     this.#simulation = simulation;
     this.#scenes = scenes;
     this.#machine = machine;
+  }
+
+  /** Whether the cluster is such that it would do no harm now. */
+  get isPossible(): boolean {
+    const { leader } = this.#simulation.operator;
+    return leader !== null && leader !== this.#machine && this.#isHarmless(leader);
   }
 
   async attempt(): Promise<void> {
@@ -72,13 +77,13 @@ export class WrongReturn {
     if (!operator.canLose(this.#machine) || !isWholeVoter(core.configuration, id)) return false;
     const { term } = core;
     if (disk.log.hardState.term !== term) return false;
-    const holds = (voter: NodeId): boolean => {
-      const log = this.#simulation.machine(voter)?.disk.log;
-      return (
-        log !== undefined && log.last >= counted && log.hardState.term === term && log.hardState.vote === leader.id
-      );
-    };
-    const { voters } = core.configuration;
-    return voters.filter((voter) => voter !== id && holds(voter)).length > voters.length / 2;
+    const others = core.configuration.voters.filter((voter) => voter !== id);
+    const logs = others.map((voter) => ({ voter, log: this.#simulation.machine(voter)?.disk.log ?? null }));
+    // Nobody may win this term any more, with a vote that is given twice.
+    const isRival = ({ voter, log }: (typeof logs)[number]): boolean =>
+      log?.hardState.term !== term || (log.hardState.vote === voter && voter !== leader.id);
+    if (logs.some(isRival)) return false;
+    const holding = logs.filter(({ log }) => log !== null && log.last >= counted);
+    return holding.length > (others.length + 1) / 2;
   }
 }
