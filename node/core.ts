@@ -139,6 +139,9 @@ export interface Core {
   setVoterPolicy(identity: Identity, change: VoterPolicyChange): Promise<ClusterView>;
   transferLeadership(identity: Identity, to: NodeId): Promise<ClusterView>;
 
+  /** All of the replicated state as of one moment, in the form of backup-codec.ts. One at a time: Fault `overloaded`. */
+  backup(): Promise<AsyncIterable<Uint8Array>>;
+
   tokens(): Promise<readonly TokenView[]>;
   createToken(
     identity: Identity,

@@ -10,6 +10,8 @@ import { createClusterKey } from './p2p/cluster-key.ts';
 import { decodeJoinToken, encodeJoinToken, type JoinToken } from './p2p/join-token.ts';
 import type { PeerNetwork } from './p2p/network.ts';
 import type { Replica } from './replica/replica.ts';
+import { pendingRejoin } from './recovery/rejoin.ts';
+import type { Succession } from './recovery/succession.ts';
 import { expectTaken } from './service/results.ts';
 import { formatToken, hashSecret, makeToken, parseToken } from './service/token-service.ts';
 import type { DataFolder } from './storage/data-folder.ts';
@@ -30,6 +32,8 @@ export type Founding =
       readonly clusterId: string;
       readonly clusterKey: Uint8Array;
       readonly token: JoinToken;
+      /** Set when the node comes back under a new id. */
+      readonly succession: Succession | null;
     };
 
 /**
@@ -37,6 +41,8 @@ export type Founding =
  * @throws Rejection `wrongCluster`, `joinRefused`, `invalidRequest`
  */
 export async function findCluster(folder: DataFolder, config: NodeConfig): Promise<Founding> {
+  const rejoin = await pendingRejoin(folder);
+  if (rejoin !== null) return joining(rejoin.token, rejoin.succession);
   const token = joinTokenOf(config);
   if (folder.format.clusterId !== null) {
     if (token !== null && token.clusterId !== folder.format.clusterId) {
@@ -47,12 +53,16 @@ export async function findCluster(folder: DataFolder, config: NodeConfig): Promi
     const clusterKey = Buffer.from(key, 'base64url');
     return { kind: 'known', clusterId: folder.format.clusterId, clusterKey };
   }
-  if (token !== null) return { kind: 'joining', clusterId: token.clusterId, clusterKey: token.key, token };
+  if (token !== null) return joining(token, null);
   if (config.bootstrap || config.mode === 'dev') return foundCluster(folder);
   if (config.join.length > 0) {
     throw new Rejection('joinRefused', 'a new node needs a join token: an address alone does not carry the key');
   }
   throw new Rejection('invalidRequest', 'an empty data folder: say --bootstrap for a new cluster or --join TOKEN');
+}
+
+function joining(token: JoinToken, succession: Succession | null): Founding {
+  return { kind: 'joining', clusterId: token.clusterId, clusterKey: token.key, token, succession };
 }
 
 async function bindCluster(folder: DataFolder, clusterId: string, clusterKey: Uint8Array): Promise<void> {
@@ -64,10 +74,12 @@ async function bindCluster(folder: DataFolder, clusterId: string, clusterKey: Ui
 export async function introduce(folder: DataFolder, founding: Founding, network: PeerNetwork): Promise<KnownMembers> {
   if (founding.kind !== 'joining') return readIntroduction(folder);
   const { id, secret, addresses } = founding.token;
-  const request = { token: id, secret, addresses: network.addresses(), version: VERSION };
+  const { succession } = founding;
+  const request = { token: id, secret, addresses: network.addresses(), version: VERSION, succession };
   const { members } = await join(network, addresses, request);
   await folder.writeSecret(INTRODUCTION, JSON.stringify([...members]));
   await bindCluster(folder, founding.clusterId, founding.clusterKey);
+  await folder.removeSecret('rejoin.json');
   return members;
 }
 

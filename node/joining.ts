@@ -3,6 +3,7 @@ import { Fault, Rejection } from '../src/errors.ts';
 import type { NodeId, TokenId } from '../src/ids.ts';
 import type { KnownMembers } from './membership.ts';
 import type { PeerNetwork } from './p2p/network.ts';
+import { checkSuccession, type Succession } from './recovery/succession.ts';
 import type { Replica } from './replica/replica.ts';
 import { expectTaken } from './service/results.ts';
 import { hashSecret } from './service/token-service.ts';
@@ -16,6 +17,8 @@ interface JoinRequest {
   readonly secret: string;
   readonly addresses: readonly string[];
   readonly version: string;
+  /** The member that the asker was before; null for a new node. */
+  readonly succession: Succession | null;
 }
 
 interface JoinAnswer {
@@ -69,10 +72,14 @@ async function answerJoin(parts: JoinParts, from: NodeId, question: unknown): Pr
   refuseVoter(replica, from);
   const { addresses, version } = request;
   const hash = hashSecret(request.secret);
+  const { succession } = request;
+  if (succession !== null) await checkSuccession(succession, replica.state.cluster?.clusterId ?? '', from);
   expectTaken(
     await replica.propose(SYSTEM, [{ kind: 'useJoinToken', id: request.token, hash, node: from, addresses, version }]),
   );
-  await addLearner(replica, from);
+  // First: a voter that never answers again makes every majority harder to reach.
+  if (succession !== null && succession.former !== from) await removeFormer(replica, succession.former);
+  await changeRole(replica, from, 'learner');
   const members = new Map(parts.members()).set(network.self, network.addresses());
   members.delete(from);
   const answer: JoinAnswer = { clusterId: replica.state.cluster?.clusterId ?? '', members: [...members] };
@@ -89,12 +96,18 @@ export async function join(
   return { clusterId: answer.clusterId, members: new Map(answer.members) };
 }
 
+async function removeFormer(replica: Replica, former: NodeId): Promise<void> {
+  await changeRole(replica, former, 'none');
+  if (!replica.state.nodes.has(former) && !replica.state.runners.has(former)) return;
+  expectTaken(await replica.propose(SYSTEM, [{ kind: 'forgetNode', node: former }]));
+}
+
 /** One change of the membership goes at a time: another node's may be under way. */
-async function addLearner(replica: Replica, node: NodeId): Promise<void> {
+async function changeRole(replica: Replica, node: NodeId, role: 'learner' | 'none'): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {
-      if (isMember(replica, node)) return;
-      await replica.changeMembership(node, 'learner');
+      if (isMember(replica, node) === (role === 'learner')) return;
+      await replica.changeMembership(node, role);
       return;
     } catch (error) {
       const passing = error instanceof Fault || (error instanceof Rejection && error.code === 'changeInProgress');
@@ -118,14 +131,15 @@ function isMember(replica: Replica, node: NodeId): boolean {
 
 function readRequest(question: unknown): JoinRequest {
   const request = question as Partial<JoinRequest> | null;
-  const { token, secret, addresses, version } = request ?? {};
+  const { token, secret, addresses, version, succession = null } = request ?? {};
   const valid =
     typeof token === 'string' &&
     typeof secret === 'string' &&
     typeof version === 'string' &&
     Array.isArray(addresses) &&
     addresses.length <= 16 &&
-    addresses.every((address) => typeof address === 'string' && address.length <= 256);
+    addresses.every((address) => typeof address === 'string' && address.length <= 256) &&
+    (succession === null || (typeof succession.former === 'string' && typeof succession.proof === 'string'));
   if (!valid) throw new Rejection('invalidRequest', 'the request to join is malformed');
-  return { token, secret, addresses, version };
+  return { token, secret, addresses, version, succession };
 }

@@ -38,6 +38,7 @@ import { Replica } from './replica/replica.ts';
 import { createLogReader } from './runner/log-reader.ts';
 import type { LogReader } from './runner/ports.ts';
 import { createRunnerSupervisor } from './runner/supervisor.ts';
+import { BackupService } from './service/backup-service.ts';
 import { CapacityView } from './service/capacity.ts';
 import { ClusterBlobs } from './service/cluster-blobs.ts';
 import { ClusterService } from './service/cluster-service.ts';
@@ -118,9 +119,7 @@ async function compose(config: NodeConfig, logger: Logger, shutdown: AsyncDispos
   const base = await openBase(config, logger, shutdown, (error) => ended.reject(error));
   const replica = await openReplica(base, shutdown);
   const readiness = { runner: null as RunnerHost | null };
-  const services = await createServices(base, replica, shutdown, () =>
-    tellReadiness(replica, readiness.runner, config),
-  );
+  const services = await createServices(base, replica, shutdown, () => tellReadiness(base, replica, readiness.runner));
   answerPeers(base, replica, services);
   const http = await serveHttp(base, replica, services, shutdown);
   replica.start();
@@ -183,7 +182,8 @@ async function openBase(
 async function openReplica(base: Base, shutdown: AsyncDisposableStack): Promise<Replica> {
   const { folder, network, config, logger, registry, events, introduced } = base;
   const self = network.self;
-  const log = await openLogStore(folder.parts.log);
+  const log = await openLogStore(folder.parts.log, { expected: folder.format.nodeId === null ? 'any' : 'existing' });
+  await folder.bindNode(self);
   const store = await openStateStore(folder.parts.state, log.loaded.snapshot?.index ?? 0);
   const inbox = createSnapshotInbox(folder.parts.state);
   const session = randomBytes(9).toString('base64url');
@@ -233,6 +233,7 @@ async function createServices(
     logs: new LogService({ self, replica, jobs, watch, network, reader }),
     cluster: new ClusterService({ self, replica, network, capacity, inquiry }),
     members: new MemberService({ self, replica, inquiry }, MEMBER_SERVICE_TIMES),
+    backups: new BackupService({ self, replica, version: VERSION }),
     tokens,
     readiness,
   });
@@ -363,8 +364,10 @@ function portOf(network: PeerNetwork): number {
       );
 }
 
-function tellReadiness(replica: Replica, runner: RunnerHost | null, config: NodeConfig): Readiness {
+function tellReadiness({ config, network }: Base, replica: Replica, runner: RunnerHost | null): Readiness {
   const missing: string[] = [];
+  const foreign = replica.leader === null ? network.foreign() : [];
+  if (foreign.length > 0) missing.push(`${foreign.join(', ')} went on as another cluster: see \`quorate rejoin\``);
   if (replica.leader === null) missing.push('no leader is known');
   if (replica.state.cluster === null) missing.push('the state of the cluster has not arrived yet');
   if (config.runner !== null && runner?.isRegistered !== true) missing.push('the runner has no live session yet');

@@ -1,9 +1,9 @@
-import { pack, unpack } from 'msgpackr';
+import { pack } from 'msgpackr';
 import type { LogEvent } from '../src/api/views.ts';
-import { Fault } from '../src/errors.ts';
+import { Fault, Rejection } from '../src/errors.ts';
 import type { JobId } from '../src/ids.ts';
 import { FrameDecoder, joinFrames } from './p2p/framing.ts';
-import { decodeVersioned, encodeVersioned } from './versioned.ts';
+import { decodeVersioned, encodeVersioned, unpackMessage } from './versioned.ts';
 
 /** What a member may ask another for on a stream of its own (`PeerNetwork.open`). */
 export type OpenRequest =
@@ -61,6 +61,8 @@ export async function* decodeLogEvents(chunks: AsyncIterable<Uint8Array>): Async
 }
 
 function decodeLogEvent(frame: Uint8Array): LogEvent {
-  const [stream, at, data] = unpack(frame) as [LogEvent['stream'], string, Uint8Array];
+  const event = unpackMessage(frame);
+  if (!Array.isArray(event)) throw new Rejection('invalidRequest', 'a part of a log cannot be read');
+  const [stream, at, data] = event as [LogEvent['stream'], string, Uint8Array];
   return { stream, at, data };
 }

@@ -26,6 +26,6 @@ export async function leaveCluster(
 function memberRemoved(path: string): Rejection {
   return new Rejection(
     'memberRemoved',
-    `this node was removed from its cluster and cannot come back with the data folder ${path}`,
+    `this node was removed from its cluster and cannot come back with the data folder ${path}; \`quorate rejoin\` makes it a new node`,
   );
 }

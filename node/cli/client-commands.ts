@@ -169,6 +169,7 @@ function declareRest(declare: Declare): void {
   declare.program.commandsGroup('More:');
   declareTokens(declare);
   declareBlobs(declare);
+  declareBackup(declare);
   const completion = declare.program
     .command('completion')
     .description('print what makes a shell complete the commands and options of quorate')
@@ -190,6 +191,19 @@ function declareRest(declare: Declare): void {
     .option('--json', 'answer in JSON, for programs');
   does(declare, version, async () => (await import('./version.ts')).version);
 }
+
+function declareBackup(declare: Declare): void {
+  const backup = add(declare, 'backup', 'write the state of the running cluster to a file').argument(
+    '<FILE>',
+    'the file that is made; it must not be there',
+  );
+  backup.addHelpText('after', BACKUP_HELP);
+  does(declare, backup, async () => (await import('./backup.ts')).backup);
+}
+
+const BACKUP_HELP = `
+It needs a token with the scope admin. The file holds jobs, members and tokens as of one moment (of tokens their hashes
+alone), but not what jobs wrote, nor blobs. \`quorate restore FILE\` makes a new cluster of it.`;
 
 function declareTokens(declare: Declare): void {
   const token = declare.program.command('token').description('make, list and revoke tokens');

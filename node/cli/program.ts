@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { declareClientCommands } from './client-commands.ts';
 import type { CommandContext } from './command-context.ts';
+import { declareMendingCommands } from './mending-commands.ts';
 import { declareNodeCommands } from './node-commands.ts';
 import { connectionOptions } from './options.ts';
 
@@ -36,6 +37,7 @@ Start here:  quorate dev   then, in another terminal:   quorate run -- echo hi`,
   const declare = { program, context, onEnd };
   declareNodeCommands(declare);
   declareClientCommands(declare);
+  declareMendingCommands(declare);
   for (const command of program.commands) command.showHelpAfterError(`  next: quorate ${command.name()} --help`);
   program.showHelpAfterError('  next: quorate --help');
   return program;

@@ -110,7 +110,12 @@ async function withTokensOfFiles(raw: object): Promise<object> {
 }
 
 async function tokenOf(item: unknown): Promise<unknown> {
-  if (typeof item !== 'string' || !item.startsWith('@')) return item;
+  return typeof item === 'string' ? await readJoinToken(item) : item;
+}
+
+/** @throws Rejection `invalidRequest`, `tooLarge` when the file cannot be read */
+export async function readJoinToken(item: string): Promise<string> {
+  if (!item.startsWith('@')) return item;
   return (await readSmallFile(item.slice(1), TOKEN_FILE_MAX_BYTES, 'the file of the join token')).trim();
 }
 

@@ -30,6 +30,7 @@ const maxBytes = { name: 'bodyBytes', value: LIMITS.bodyBytes };
 
 export function clusterRoutes(core: Core): readonly Route[] {
   return [
+    backupRoute(core),
     route({
       method: 'GET',
       path: '/v1/cluster',
@@ -135,4 +136,18 @@ function hasId(value: unknown): boolean {
 
 function modeOf(forced: boolean): ChangeMode {
   return forced ? 'force' : 'safely';
+}
+
+function backupRoute(core: Core): Route {
+  return route({
+    method: 'GET',
+    path: '/v1/cluster/backup',
+    scope: 'admin',
+    summary: 'The whole replicated state as of one moment, for `quorate restore`',
+    responses: { 200: { description: 'The backup.', mediaType: 'application/octet-stream' } },
+    async handle() {
+      const headers = { 'content-type': 'application/octet-stream', 'content-disposition': 'attachment' };
+      return { kind: 'stream', status: 200, headers, pieces: await core.backup() };
+    },
+  });
 }

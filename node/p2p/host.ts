@@ -157,6 +157,10 @@ class Libp2pNetwork implements PeerNetwork {
     return [...this.#links].filter(([, link]) => link.session !== null).map(([peer]) => peer);
   }
 
+  foreign(): readonly NodeId[] {
+    return [...this.#links].filter(([, link]) => link.isForeign).map(([peer]) => peer);
+  }
+
   onConnectivity(listener: (peer: NodeId, state: 'up' | 'down') => void): void {
     this.#listeners.push(listener);
   }

@@ -1,6 +1,6 @@
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys';
 import type { PrivateKey } from '@libp2p/interface';
-import { peerIdFromPrivateKey } from '@libp2p/peer-id';
+import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id';
 import { Fault } from '../../src/errors.ts';
 import type { NodeId } from '../../src/ids.ts';
 
@@ -13,7 +13,10 @@ export interface SecretFolder {
   writeSecret(name: typeof NODE_KEY, text: string): Promise<void>;
 }
 
-/** The node's key from its folder; the first start makes it. @throws Fault `corrupt` */
+/**
+ * The node's key from its folder; the first start makes it. Only a file that is not there may lead to a new identity,
+ * never one that cannot be read. @throws Fault `corrupt`
+ */
 export async function loadNodeKey(folder: SecretFolder): Promise<PrivateKey> {
   const stored = await folder.readSecret(NODE_KEY);
   if (stored !== null) return decodeNodeKey(Buffer.from(stored.trim(), 'base64url'));
@@ -45,4 +48,17 @@ export function nodeIdOf(key: PrivateKey): NodeId {
   return peerIdFromPrivateKey(key).toString() as NodeId;
 }
 
-/** Only a file that is not there may lead to a new identity, never one that cannot be read. */
+/** In base64url. */
+export async function signAs(key: PrivateKey, text: string): Promise<string> {
+  return Buffer.from(await key.sign(Buffer.from(text))).toString('base64url');
+}
+
+/** Whether the node with this id signed the text: an id holds its key. */
+export async function isSignedBy(node: string, text: string, signature: string): Promise<boolean> {
+  try {
+    const { publicKey } = peerIdFromString(node);
+    return publicKey !== undefined && (await publicKey.verify(Buffer.from(text), Buffer.from(signature, 'base64url')));
+  } catch {
+    return false;
+  }
+}

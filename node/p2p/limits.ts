@@ -51,6 +51,8 @@ export const NETWORK_LIMITS = {
   missedPings: 3,
   /** A member must answer on the control stream within this time of the connection. */
   sessionReadyTimeoutMs: 5000,
+  /** A member that is still starting knows no protocols for a moment; one that never does is of another cluster. */
+  foreignAnswers: 6,
   redialMinMs: 100,
   redialMaxMs: 3000,
   reopenMinMs: 20,

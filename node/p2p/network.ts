@@ -14,6 +14,8 @@ export interface PeerNetwork {
    */
   setMembers(members: ReadonlyMap<NodeId, readonly string[]>): void;
   connected(): readonly NodeId[];
+  /** Members that are up as nodes of another cluster: they were recovered and this node was left behind. */
+  foreign(): readonly NodeId[];
   onConnectivity(listener: (peer: NodeId, state: 'up' | 'down') => void): void;
 
   /** Fire and forget on the long-lived Raft stream. `dropped`: no stream, or its buffer is full. Never waits. */

@@ -36,6 +36,8 @@ export class PeerLink {
   readonly #winner: 'inbound' | 'outbound';
   #current: PeerSession | null = null;
   #opening: PeerSession | null = null;
+  /** How often in a row the peer did not know this cluster's protocols. */
+  #foreignAnswers = 0;
   #stopped = false;
 
   constructor(dependencies: PeerLinkDependencies, limits: NetworkLimits) {
@@ -52,6 +54,11 @@ export class PeerLink {
   /** The session that the peer answers on, null while the peer is down. */
   get session(): PeerSession | null {
     return this.#current;
+  }
+
+  /** The peer is up as a node of another cluster. */
+  get isForeign(): boolean {
+    return this.#foreignAnswers >= this.#limits.foreignAnswers;
   }
 
   setAddresses(addresses: readonly string[]): void {
@@ -127,6 +134,7 @@ export class PeerLink {
         logger,
         random,
         onReady: () => this.#ready(session),
+        onForeign: () => this.#foreign(),
         onDead: (reason) => this.#dead(session, reason),
       },
       this.#limits,
@@ -134,9 +142,21 @@ export class PeerLink {
     this.#opening = session;
   }
 
+  #foreign(): void {
+    this.#foreignAnswers += 1;
+    if (this.#foreignAnswers !== this.#limits.foreignAnswers) return;
+    const peer = this.#dependencies.peer.toString();
+    this.#dependencies.logger.error(
+      { peer },
+      'a member is up as a node of another cluster: this one was recovered from it, or it was restored; ' +
+        'if that was meant, bring this node over with `quorate rejoin`',
+    );
+  }
+
   #ready(session: PeerSession): void {
     if (this.#opening !== session) return;
     this.#opening = null;
+    this.#foreignAnswers = 0;
     this.#redial.proved();
     const before = this.#current;
     this.#current = session;

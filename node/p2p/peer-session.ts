@@ -1,6 +1,6 @@
 import type { Connection } from '@libp2p/interface';
 import type { Logger } from 'pino';
-import { FrameStream } from './frame-stream.ts';
+import { asError, FrameStream } from './frame-stream.ts';
 import type { NetworkLimits } from './limits.ts';
 import { LongLivedStream } from './long-lived-stream.ts';
 import type { Channel } from './network.ts';
@@ -17,6 +17,8 @@ export interface PeerSessionDependencies {
   readonly random: () => number;
   /** The peer answered on the control stream: both sides take each other for members. Called once. */
   readonly onReady: () => void;
+  /** The peer itself answers and does not know this cluster's control stream. Called at every try. */
+  readonly onForeign: () => void;
   /** The connection is of no more use. Called once. */
   readonly onDead: (reason: Error) => void;
 }
@@ -117,10 +119,9 @@ export class PeerSession {
     return new LongLivedStream(
       {
         open: async (onClose, signal) => {
-          const stream = await connection.newStream(protocol, {
-            signal,
-            maxOutboundStreams: limits.streamsPerProtocol,
-          });
+          const stream = await connection
+            .newStream(protocol, { signal, maxOutboundStreams: limits.streamsPerProtocol })
+            .catch((error: unknown) => this.#notOpened(protocol, asError(error)));
           const framed: FrameStream = new FrameStream(
             {
               stream,
@@ -143,6 +144,12 @@ export class PeerSession {
       },
       limits,
     );
+  }
+
+  #notOpened(protocol: string, error: Error): never {
+    const isForeign = error.name === 'UnsupportedProtocolError';
+    if (isForeign && protocol === this.#dependencies.protocols.channels.control) this.#dependencies.onForeign();
+    throw error;
   }
 
   #ping(): void {

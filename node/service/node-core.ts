@@ -2,6 +2,7 @@ import type { Readiness } from '../../src/api/views.ts';
 import type { NodeId } from '../../src/ids.ts';
 import type { Core } from '../core.ts';
 import type { Replica } from '../replica/replica.ts';
+import type { BackupService } from './backup-service.ts';
 import type { ClusterService } from './cluster-service.ts';
 import type { GroupService } from './group-service.ts';
 import type { JobService } from './job-service.ts';
@@ -19,13 +20,14 @@ export interface NodeCoreParts {
   readonly logs: LogService;
   readonly cluster: ClusterService;
   readonly members: MemberService;
+  readonly backups: BackupService;
   readonly tokens: TokenService;
   readonly readiness: () => Readiness;
 }
 
 /** Puts the services together into what an edge asks. */
 export function createCore(parts: NodeCoreParts): Core {
-  const { self, replica, own, jobs, groups, logs, cluster, members, tokens, readiness } = parts;
+  const { self, replica, own, jobs, groups, logs, cluster, members, backups, tokens, readiness } = parts;
   return {
     authenticate: (bearer) => tokens.authenticate(bearer),
     checkOwn: (identity, thing) => own.check(identity, thing),
@@ -60,6 +62,7 @@ export function createCore(parts: NodeCoreParts): Core {
       return cluster.view('linearizable');
     },
     setVoterPolicy: (identity, change) => cluster.setVoterPolicy(identity, change),
+    backup: () => backups.make(),
     tokens: () => tokens.list(),
     createToken: (identity, request) => tokens.create(identity, request),
     createJoinToken: (identity, request) => tokens.createJoinToken(identity, request),

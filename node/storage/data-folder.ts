@@ -13,10 +13,12 @@ import { storageError } from './storage-error.ts';
 
 /** Of everything below the data folder. It is raised when an older program could not read what a newer one wrote. */
 export const FORMAT_VERSION = 1;
+const FORMAT_FILE = 'format.json';
 
 export interface FolderFormat {
   readonly version: number;
   readonly clusterId: string | null;
+  /** The node that has begun its log here; from then on a log that is gone was lost. */
   readonly nodeId: string | null;
 }
 
@@ -30,11 +32,30 @@ export interface DataFolder {
   bindNode(nodeId: string): Promise<void>;
   /** @throws Rejection `wrongCluster` when the folder is of another cluster */
   bindCluster(clusterId: string): Promise<void>;
+  /** The folder goes on as one of another cluster or node: after a recovery, or when its node joins anew. */
+  rebind(clusterId: string): Promise<void>;
   writeNodeFile(file: NodeFile): Promise<void>;
   readNodeFile(): Promise<NodeFile | null>;
   writeSecret(name: SecretName, text: string): Promise<void>;
   readSecret(name: SecretName): Promise<string | null>;
+  removeSecret(name: SecretName): Promise<void>;
   close(): Promise<void>;
+}
+
+/** Opens the folder of a node that was started before; makes none. @throws as `openDataFolder`; Rejection `notFound` */
+export async function openNodeFolder(
+  path: string,
+): Promise<{ readonly folder: DataFolder; readonly clusterId: string }> {
+  if ((await telling(path, () => readIfPresent(join(path, FORMAT_FILE)))) === null) throw noNode(path);
+  const folder = await openDataFolder(path);
+  const { clusterId } = folder.format;
+  if (clusterId !== null) return { folder, clusterId };
+  await folder.close();
+  throw noNode(path);
+}
+
+function noNode(path: string): Rejection {
+  return new Rejection('notFound', `${path} is not the data folder of a node of a cluster`);
 }
 
 /**
@@ -85,7 +106,7 @@ const formatSchema = versionSchema.extend({
 });
 
 async function readFormat(path: string): Promise<FolderFormat> {
-  const file = join(path, 'format.json');
+  const file = join(path, FORMAT_FILE);
   const text = await readIfPresent(file);
   if (text === null) {
     const format: FolderFormat = { version: FORMAT_VERSION, clusterId: null, nodeId: null };
@@ -112,7 +133,7 @@ function parseJson(text: string): unknown {
 }
 
 function writeFormat(path: string, format: FolderFormat): Promise<void> {
-  return writeDurably(join(path, 'format.json'), `${JSON.stringify(format)}\n`, 0o600);
+  return writeDurably(join(path, FORMAT_FILE), `${JSON.stringify(format)}\n`, 0o600);
 }
 
 function createDataFolder(path: string, lock: Database<string>, read: FolderFormat): DataFolder {
@@ -152,11 +173,13 @@ function createDataFolder(path: string, lock: Database<string>, read: FolderForm
       }
       await change({ clusterId });
     },
+    rebind: (clusterId) => change({ clusterId, nodeId: null }),
     writeNodeFile: (file) =>
       telling(path, () => writeDurably(join(path, NODE_FILE), `${JSON.stringify(file, null, 2)}\n`, 0o600)),
     readNodeFile: () => readNodeFile(path),
     writeSecret: (name, text) => telling(path, () => writeDurably(join(path, name), text, 0o600)),
     readSecret: (name) => readSecret(path, name),
+    removeSecret: (name) => telling(path, () => rm(join(path, name), { force: true })),
     async close() {
       await rm(join(path, 'lock.pid'), { force: true });
       await lock.close();

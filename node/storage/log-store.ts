@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { AssertionError, Fault } from '../../src/errors.ts';
@@ -23,9 +23,12 @@ import { voteFileAt } from './vote-file.ts';
 export interface LogStoreOptions {
   /** Writes that wait are merged into one batch up to this many bytes of entries. */
   readonly groupBytes: number;
+  /** `existing`: one that is not there was lost. */
+  readonly expected: 'any' | 'existing';
 }
 
-const DEFAULTS: LogStoreOptions = { groupBytes: 8 * 1024 * 1024 };
+const DEFAULTS: LogStoreOptions = { groupBytes: 8 * 1024 * 1024, expected: 'any' };
+const DATABASE = 'entries';
 const WRITE_BUFFER_BYTES = 16 * 1024 * 1024;
 const CACHE_BYTES = 1024 * 1024;
 
@@ -39,9 +42,12 @@ export async function openLogStore(folder: string, options: Partial<LogStoreOpti
   let database: Database<Uint8Array> | null = null;
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
+    if (options.expected === 'existing' && !(await readdir(folder)).includes(DATABASE)) {
+      throw new Fault('corrupt', 'the log is gone');
+    }
     await removeTemporaryFiles(folder);
     const ballot = await voteFile.read();
-    database = await openDatabase<Uint8Array>(join(folder, 'entries'), {
+    database = await openDatabase<Uint8Array>(join(folder, DATABASE), {
       keys: 'view',
       compression: 'none',
       writeBufferBytes: WRITE_BUFFER_BYTES,
@@ -61,8 +67,8 @@ export async function openLogStore(folder: string, options: Partial<LogStoreOpti
 function withWayBack(error: Error): Error {
   if (!(error instanceof Fault) || error.code !== 'corrupt') return error;
   const way =
-    'This node must not vote any more, since it may have forgotten what it promised. Remove it from the cluster at ' +
-    'another node, move its data folder away and let it join again with a join token: it comes back as a new node.';
+    'This node must not vote any more, since it may have forgotten what it promised. `quorate rejoin` sets its log ' +
+    'aside and lets it join again with a join token: it comes back as a new node.';
   return new Fault('corrupt', `${error.message}. ${way}`, { cause: error });
 }
 
@@ -83,7 +89,7 @@ type SyncListener = Parameters<LogStore['onSync']>[0];
 /** A store over an open database; `openLogStore` is what a node uses. */
 export function createLogStore(
   { database, voteFile, log: loaded }: LogStoreDependencies,
-  options: LogStoreOptions,
+  options: Pick<LogStoreOptions, 'groupBytes'>,
 ): LogStore {
   const { term, vote, commit } = loaded.head;
   const listeners: SyncListener[] = [];

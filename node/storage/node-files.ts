@@ -10,10 +10,11 @@ export const NODE_FILE = 'node.json';
 
 /**
  * Readable by their owner only. `cluster.key`: the pre-shared key of the cluster's network; `introduction.json`: the
- * members that let this node in; `removed.json`: this node was removed from its cluster for good.
+ * members that let this node in; `removed.json`: this node was removed from its cluster for good; `rejoin.json`: how it
+ * joins anew at its next start.
  */
 export type SecretName =
-  'node.key' | 'cluster.key' | 'admin.token' | 'join.token' | 'introduction.json' | 'removed.json';
+  'node.key' | 'cluster.key' | 'admin.token' | 'join.token' | 'introduction.json' | 'removed.json' | 'rejoin.json';
 
 const nodeFileSchema = z.object({
   nodeId: z.string(),

@@ -24,7 +24,15 @@ export function unseal<Schema extends z.ZodType>(bytes: Uint8Array, schema: Sche
   if (crc32(json) !== view.readUInt32LE(1)) throw new Fault('corrupt', `${what} has a wrong checksum`);
   if (version !== SEAL_VERSION)
     throw new Rejection('wrongVersion', `${what} has version ${version}, known: ${SEAL_VERSION}`);
-  const parsed = schema.safeParse(JSON.parse(json.toString()));
+  const parsed = schema.safeParse(parseJson(json, what));
   if (!parsed.success) throw new Fault('corrupt', `${what} is not what it should be: ${parsed.error.message}`);
   return parsed.data;
+}
+
+function parseJson(json: Buffer, what: string): unknown {
+  try {
+    return JSON.parse(json.toString());
+  } catch (error) {
+    throw new Fault('corrupt', `${what} cannot be read`, { cause: error });
+  }
 }

@@ -40,8 +40,14 @@ export async function openStateStore(parent: string, logBegin: Index = 0): Promi
     await removeOtherStates(parent, live);
     return await openStateFolder(join(parent, live));
   } catch (error) {
-    throw storageError(error, `opening the state in ${parent}`);
+    throw withWayBack(storageError(error, `opening the state in ${parent}`));
   }
+}
+
+function withWayBack(error: Error): Error {
+  if (!(error instanceof Fault) || error.code !== 'corrupt') return error;
+  const way = '`quorate rejoin` sets it aside and lets this node fetch the state from the others, as a new node.';
+  return new Fault('corrupt', `${error.message}. ${way}`, { cause: error });
 }
 
 export async function openStateFolder(folder: string): Promise<StateStore> {

@@ -330,6 +330,21 @@ export class QuorateClient {
     return readWhole(response, signal);
   }
 
+  /** The whole state as of one moment; checking it is the caller's. UnreachableError when the connection breaks. */
+  async backup({ signal }: CallOptions = {}): Promise<AsyncGenerator<Uint8Array, void>> {
+    const response = await this.#transport.send(
+      {
+        method: 'GET',
+        path: '/v1/cluster/backup',
+        headers: { accept: 'application/octet-stream' },
+        repeat: 'always',
+        signal,
+      },
+      (answer) => answer,
+    );
+    return readWhole(response, signal);
+  }
+
   async #poll<Value>(
     path: string,
     isOver: (value: Value) => boolean,

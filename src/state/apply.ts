@@ -132,6 +132,8 @@ function applyCommand(changes: ChangeSet, command: Command, asker: Asker): Comma
       return clusterCommands.useJoinToken(changes, command);
     case 'createCluster':
       return clusterCommands.createCluster(changes, command);
+    case 'refoundCluster':
+      return clusterCommands.refoundCluster(changes, command);
     default:
       return unreachable(command);
   }

@@ -129,6 +129,15 @@ export class ChangeSet {
     this.#removed.add(id);
   }
 
+  /** It counts again, also when it was removed before, and nothing is wished of it. */
+  welcome(id: NodeId): void {
+    if (this.state.removed.delete(id)) this.record('removed', id, null);
+    const node = this.state.nodes.get(id);
+    if (node?.wish === undefined) return;
+    const { wish: _, ...free } = node;
+    this.putNode(id, free);
+  }
+
   putToken(id: TokenId, token: TokenRecord | null): void {
     if (token === null) this.state.tokens.delete(id);
     else this.state.tokens.set(id, token);

@@ -1,7 +1,8 @@
+import type { TokenId } from '../ids.ts';
 import { LIMITS } from '../limits.ts';
 import type { ChangeSet } from './change-set.ts';
 import { type Command, type CommandResult, refuse } from './commands.ts';
-import { putNode } from './member-commands.ts';
+import { forgetNode, putNode } from './member-commands.ts';
 import { type Asker, permitDelegation } from './permissions.ts';
 import { EXPIRED_TOKEN_KEPT_MS } from './state.ts';
 
@@ -17,6 +18,19 @@ export function createCluster(changes: ChangeSet, { clusterId, auth }: Of<'creat
   }
   if (state.cluster.clusterId === clusterId) return DONE;
   return refuse('wrongCluster', `this is the cluster ${state.cluster.clusterId}`);
+}
+
+/** Join tokens go, since their text names the cluster as it was. */
+export function refoundCluster(changes: ChangeSet, { clusterId, keep }: Of<'refoundCluster'>): CommandResult {
+  const { state } = changes;
+  if (state.cluster === null) return refuse('wrongState', 'there is no cluster yet');
+  state.cluster = { ...state.cluster, clusterId };
+  for (const node of new Set([...state.nodes.keys(), ...state.runners.keys()])) {
+    if (node !== keep) forgetNode(changes, { kind: 'forgetNode', node });
+  }
+  changes.welcome(keep);
+  for (const id of state.joinTokens.keys()) removeJoinToken(changes, id);
+  return DONE;
 }
 
 export function createToken(changes: ChangeSet, command: Of<'createToken'>, asker: Asker): CommandResult {
@@ -37,11 +51,16 @@ export function createToken(changes: ChangeSet, command: Of<'createToken'>, aske
 export function revokeToken(changes: ChangeSet, { id }: Of<'revokeToken'>): CommandResult {
   const { state } = changes;
   if (state.tokens.has(id)) changes.putToken(id, null);
-  else if (state.joinTokens.delete(id)) changes.record('joinToken', id, null);
+  else if (state.joinTokens.has(id)) removeJoinToken(changes, id);
   else return refuse('notFound', `no token has the id ${id}`);
   state.due.delete('token', id);
-  state.due.delete('joinToken', id);
   return DONE;
+}
+
+function removeJoinToken(changes: ChangeSet, id: TokenId): void {
+  changes.state.joinTokens.delete(id);
+  changes.state.due.delete('joinToken', id);
+  changes.record('joinToken', id, null);
 }
 
 export function createJoinToken(changes: ChangeSet, command: Of<'createJoinToken'>): CommandResult {

@@ -98,7 +98,15 @@ export function decodeRecord<Table extends StateTable>(table: Table, bytes: Uint
   const [version = RECORD_VERSION] = bytes;
   const readable = READABLE_RECORD_VERSIONS.includes(version) ? version : RECORD_VERSION;
   const value = decode(readable, `a record of the table ${table}`, bytes) as StateTables[Table];
-  return table === 'job' ? { ...value, plan: planOf((value as Job).spec) } : value;
+  return table === 'job' ? (withPlan(value as Job) as StateTables[Table]) : value;
+}
+
+function withPlan(job: Job): Job {
+  try {
+    return { ...job, plan: planOf(job.spec) };
+  } catch (error) {
+    throw new Fault('corrupt', 'a record of a job has no spec that can be planned', { cause: error });
+  }
 }
 
 function withoutPlan({ plan: _, ...stored }: Job): object {

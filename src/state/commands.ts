@@ -109,7 +109,9 @@ export type Command =
       readonly version: string;
     }
   /** The first entry of a cluster. */
-  | { readonly kind: 'createCluster'; readonly clusterId: string; readonly auth: 'required' | 'loopbackOpen' };
+  | { readonly kind: 'createCluster'; readonly clusterId: string; readonly auth: 'required' | 'loopbackOpen' }
+  /** Written offline, by a recovery or a restore: the state goes on as another cluster, of which `keep` alone is left. */
+  | { readonly kind: 'refoundCluster'; readonly clusterId: string; readonly keep: NodeId };
 
 export type CommandKind = Command['kind'];
 

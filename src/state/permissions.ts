@@ -54,6 +54,7 @@ export const RULES: Readonly<Record<CommandKind, Rule>> = {
   createJoinToken: { scope: 'cluster:write', system: 'founding' },
   useJoinToken: { scope: null, system: 'may' },
   createCluster: { scope: null, system: 'may' },
+  refoundCluster: { scope: null, system: 'may' },
 };
 
 export function identify(state: ClusterState, principal: Principal, at: Timestamp): Asker | Refusal {

@@ -125,6 +125,7 @@ const SHAPES: Readonly<Record<CommandKind, Check>> = {
   createJoinToken: shape({ id: isId, hash: isId, uses: isPositive, expiresAt: isTime }),
   useJoinToken: shape({ id: isId, hash: isId, node: isId, addresses: isAddresses, version: isName }),
   createCluster: shape({ clusterId: isId, auth: oneOf(new Set(['required', 'loopbackOpen'])) }),
+  refoundCluster: shape({ clusterId: isId, keep: isId }),
 };
 
 const isJobAttempt = shape({ id: isNewJobId, attempt: isPositive });

@@ -9,7 +9,13 @@ import { ClusterState } from '../../src/state/state.ts';
 const MEMBER = 'member' as NodeId;
 const LEARNER = 'learner' as NodeId;
 const STRANGER = 'stranger' as NodeId;
-const REQUEST = { token: 'j' as TokenId, secret: 's', addresses: ['/ip4/127.0.0.1/tcp/1'], version: '1' };
+const REQUEST = {
+  token: 'j' as TokenId,
+  secret: 's',
+  addresses: ['/ip4/127.0.0.1/tcp/1'],
+  version: '1',
+  succession: null,
+};
 
 /** A member, and the network of a node that asks it. */
 function setUp(asker: NodeId) {
@@ -75,5 +81,12 @@ describe('a node that joins', () => {
     const { network, proposed } = setUp(MEMBER);
     await expect(join(network, [], REQUEST)).rejects.toMatchObject({ code: 'joinRefused' });
     expect(proposed).toEqual([]);
+  });
+
+  it('removes nobody on the word of another than the one who is to be replaced', async () => {
+    const { network, proposed, added } = setUp(STRANGER);
+    const request = { ...REQUEST, succession: { former: LEARNER, proof: 'forged' } };
+    await expect(join(network, [], request)).rejects.toMatchObject({ code: 'joinRefused' });
+    expect([proposed, added]).toEqual([[], []]);
   });
 });

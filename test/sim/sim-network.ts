@@ -298,6 +298,10 @@ export class NetworkEnd implements PeerNetwork {
     return [];
   }
   setMembers(): void {}
+  foreign(): readonly NodeId[] {
+    return [];
+  }
+
   connected(): readonly NodeId[] {
     return [];
   }

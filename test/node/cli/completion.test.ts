@@ -35,6 +35,11 @@ describe('completion in bash', () => {
     ],
     [['jobs', '--state', 'f'], ['failed']],
     [['completion', 'z'], ['zsh']],
+    [['re'], ['recover', 'rejoin', 'restore']],
+    [
+      ['rejoin', '--'],
+      ['--data', '--join'],
+    ],
     [
       ['token', 'create', '--u'],
       ['--url', '--uses'],

@@ -45,6 +45,7 @@ describe('the commands', () => {
           'cluster transfer',
         ],
         ['token create', 'token list', 'token revoke', 'blob put', 'blob get', 'completion', 'version'],
+        ['backup', 'restore', 'recover', 'rejoin'],
       ]
         .flat()
         .sort(),
@@ -57,7 +58,7 @@ describe('the commands', () => {
     expect(command.helpInformation()).toContain('Usage: quorate');
   });
 
-  const local = ['dev', 'up', 'completion', 'version'];
+  const local = ['dev', 'up', 'completion', 'version', 'recover', 'restore'];
   it.each(leaves.filter(([path]) => !local.includes(path)))('%s takes --url, --token and --json', (_path, command) => {
     expect(command.options.map((option) => option.long)).toEqual(
       expect.arrayContaining(['--url', '--token', '--json']),

@@ -204,6 +204,13 @@ export class FakeCore implements Core {
     return clusterView();
   }
 
+  async backup(): Promise<AsyncIterable<Uint8Array>> {
+    async function* pieces(): AsyncGenerator<Uint8Array, void> {
+      yield Buffer.from('a backup');
+    }
+    return pieces();
+  }
+
   async tokens(): Promise<readonly TokenView[]> {
     return [{ id: 'token-1', name: 'one', scopes: ['jobs:read'], expiresAt: null }];
   }

@@ -79,6 +79,7 @@ describe('the description of the API', () => {
       'GET /readyz',
       'GET /v1/blobs/sha256/{hash}',
       'GET /v1/cluster',
+      'GET /v1/cluster/backup',
       'GET /v1/groups',
       'GET /v1/groups/{id}',
       'GET /v1/groups/{id}/wait',

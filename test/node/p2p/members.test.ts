@@ -2,6 +2,7 @@ import { Registry } from 'prom-client';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Fault, Rejection } from '../../../src/errors.ts';
 import type { NodeId } from '../../../src/ids.ts';
+import { createNodeKey } from '../../../node/p2p/identity.ts';
 import { bytes, connected, eventually, failureOf, introduce, membersOf, pause, TestCluster, text } from './support.ts';
 
 const cluster = new TestCluster();
@@ -12,6 +13,22 @@ async function pair(limits = {}) {
   if (first === undefined || second === undefined) throw new Error('two were asked for');
   return { first, second };
 }
+
+describe('a member that is up as a node of another cluster', () => {
+  test('is told, and is told no more once it is back', async () => {
+    const key = await createNodeKey();
+    const first = await cluster.start();
+    const other = await cluster.start({ key, clusterId: 'recovered' });
+    first.setMembers(membersOf([other]));
+    await eventually(() => first.foreign().includes(other.self));
+    expect(first.connected()).toEqual([]);
+    await other.close();
+    const same = await cluster.start({ key });
+    introduce([first, same]);
+    await connected([first, same]);
+    expect(first.foreign()).toEqual([]);
+  });
+});
 
 describe('two members', () => {
   test('tell each other once that they are up, and down when one closes', async () => {

@@ -1,4 +1,4 @@
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { access, constants, cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -6,6 +6,17 @@ import { onTestFinished } from 'vitest';
 /** A folder that is removed when the test has ended. */
 export async function tempFolder(): Promise<string> {
   const folder = await newFolder();
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** In memory where the system has such a folder: for thousands of databases, whose syncs would take minutes. */
+export async function memoryFolder(): Promise<string> {
+  const at = await access('/dev/shm', constants.W_OK).then(
+    () => '/dev/shm',
+    () => tmpdir(),
+  );
+  const folder = await mkdtemp(join(at, 'quorate-storage-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }

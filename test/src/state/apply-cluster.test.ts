@@ -210,6 +210,53 @@ describe('setVoterPolicy', () => {
   });
 });
 
+describe('refoundCluster', () => {
+  const refound: Command = { kind: 'refoundCluster', clusterId: 'another', keep: R2 };
+  const announce = (node: NodeId): Command => ({
+    kind: 'announceNode',
+    node,
+    addresses: ['/a'],
+    http: null,
+    version: '1',
+  });
+
+  it('gives the state another id and leaves one node in it, with its runner and what runs there', () => {
+    const replica = TestReplica.withRunner();
+    replica.system(announce(R1), announce(R2), register(R2, I2));
+    replica.local(
+      submit(1, { placement }),
+      submit(2, { placement: { runner: R2, incarnation: I2 } }),
+      createToken('t', []),
+    );
+    replica.local({ kind: 'createJoinToken', id: 'j' as TokenId, hash: 'h', uses: 1, expiresAt: START + 1000 });
+    expect(replica.system(refound)).toEqual([OK]);
+    expect(replica.state.cluster).toMatchObject({ clusterId: 'another', submissions: 2 });
+    expect([...replica.state.nodes.keys(), ...replica.state.runners.keys()]).toEqual([R2, R2]);
+    expect(replica.job(1)).toMatchObject({ state: 'queued', past: [{ outcome: 'lost' }] });
+    expect(replica.job(2)).toMatchObject({ state: 'assigned', past: [] });
+    expect([replica.state.tokens.size, replica.state.joinTokens.size]).toEqual([1, 0]);
+    expect(replica.system(announce(R1))).toEqual([refused('memberRemoved')]);
+    const before = replica.state;
+    replica.reload();
+    expect(replica.state.cluster).toEqual(before.cluster);
+    expect([...replica.state.nodes.keys(), ...replica.state.joinTokens.keys()]).toEqual([R2]);
+  });
+
+  it('takes the node that stays back when it was removed, and forgets what was wished of it', () => {
+    const replica = TestReplica.founded();
+    replica.system(announce(R2));
+    replica.local({ kind: 'forgetNode', node: R2 });
+    replica.system(refound);
+    expect(replica.system(announce(R2))).toEqual([OK]);
+    replica.reload();
+    expect(replica.system(announce(R2))).toEqual([OK]);
+  });
+
+  it('is refused where there is no cluster', () => {
+    expect(new TestReplica().system(refound)).toEqual([refused('wrongState')]);
+  });
+});
+
 describe('join tokens', () => {
   const use = (node: string, some: Partial<Extract<Command, { kind: 'useJoinToken' }>> = {}): Command => ({
     kind: 'useJoinToken',

@@ -56,6 +56,7 @@ const COMMANDS: Readonly<Record<CommandKind, Command>> = {
     version: '1',
   },
   createCluster: { kind: 'createCluster', clusterId: 'other', auth: 'required' },
+  refoundCluster: { kind: 'refoundCluster', clusterId: 'other', keep: 'n' as NodeId },
 };
 const KINDS = (Object.keys(COMMANDS) as CommandKind[]).filter((kind) => kind !== 'retry');
 
