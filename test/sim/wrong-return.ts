@@ -55,11 +55,15 @@ export class WrongReturn {
     faults.add('lostDiskSameId');
     trace.note(`fault: ${this.#machine.id} loses its disk and keeps its id, ${late.length} answers are late`);
     const { running } = leader;
+    const { term } = leader.disk.log.hardState;
     this.#machine.wipe();
     this.#machine.start();
-    while (this.#simulation.phase === 'storm' && leader.running === running) {
+    while (this.#simulation.phase === 'storm' && leader.running === running && running?.process.life === 'up') {
       await loop.sleep(5);
-      if (this.#machine.disk.log.last === 0) continue;
+      const { last, hardState } = this.#machine.disk.log;
+      if (hardState.term > term) return;
+      if (last === 0) continue;
+      // It takes appends for this start of it only: this leader knows of it.
       for (const arrive of late) arrive();
       await loop.sleep(5);
       return;
@@ -71,7 +75,8 @@ export class WrongReturn {
     const { operator, machines } = this.#simulation;
     const { id, disk, state } = this.#machine;
     const core = leader.replica?.consensus;
-    const counted = core?.progress().find(({ peer }) => peer === id)?.matchIndex;
+    const progress = core?.progress().find(({ peer }) => peer === id);
+    const counted = progress?.state === 'replicate' ? progress.matchIndex : undefined;
     if (core === undefined || core.role !== 'leader' || counted === undefined || id === machines[0]?.id) return false;
     if (state === 'gone' || state === 'refusing' || disk.damage !== 'none') return false;
     if (!operator.canLose(this.#machine) || !isWholeVoter(core.configuration, id)) return false;
