@@ -18,6 +18,7 @@ import {
   initialConfiguration,
   introduce,
 } from './founding.ts';
+import { handOver } from './hand-over.ts';
 import { createHttpServer } from './http/server.ts';
 import { answerStranger } from './joining.ts';
 import { LeaderDuties } from './leader/duties.ts';
@@ -149,6 +150,7 @@ async function compose(config: NodeConfig, logger: Logger, shutdown: AsyncDispos
     created,
     stopped: ended.promise,
     stop: async (mode) => {
+      await handOver(replica);
       await stop(mode);
       ended.resolve();
     },
