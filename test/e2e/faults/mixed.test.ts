@@ -7,7 +7,7 @@ import { cutOneWay, heal, partition } from '../../support/lab/links.ts';
 import { describeFaults, useFaultCluster } from '../../support/lab/use-fault-cluster.ts';
 import type { NodeProcess } from '../../support/node-process.ts';
 
-const TURNS = 8;
+const TURNS = 7;
 const TURN_MS = 1_500;
 
 /** `FAULT_SEED` makes the same faults again; what becomes of them also depends on the machine. */

@@ -11,7 +11,7 @@ import type { Lab } from './lab.ts';
 import { heal } from './links.ts';
 
 /** A fault lasts at least so long, so that what comes after the first reaction is seen too. */
-const FAULT_MS = 4_000;
+const FAULT_MS = 3_000;
 const HEAL_TIMEOUT_MS = 90_000;
 
 export interface FaultRunDependencies {
