@@ -87,6 +87,19 @@ describe('a rejoin', () => {
     }
   });
 
+  test('that cannot set everything aside does not go on to the new identity', async () => {
+    const { path, nodeId: before } = await nodeFolder();
+    const whole = join(path, '..', 'whole');
+    await cp(path, whole, { recursive: true });
+    await prepareRejoin(path, tokenOf());
+    await cp(join(path, 'rejoin.json'), join(whole, 'rejoin.json'));
+    await mkdir(join(whole, 'aside-1', 'state', 'in the way'), { recursive: true });
+    const folder = await openDataFolder(whole);
+    await expect(pendingRejoin(folder)).rejects.toMatchObject({ code: 'diskFailed' });
+    await folder.close();
+    expect(await idIn(whole)).toBe(before);
+  });
+
   test('that is prepared again with another token keeps the new id and what the old one signed', async () => {
     const { path, nodeId: before } = await nodeFolder();
     const first = await prepareRejoin(path, tokenOf());
