@@ -78,7 +78,7 @@ export class Simulation implements World {
   async run(): Promise<RunReport> {
     let violation: Violation | null = null;
     try {
-      void this.#script().catch((error: unknown) => this.loop.fail(error));
+      this.watch(this.#script());
       await this.loop.run();
     } catch (error) {
       violation =
@@ -96,6 +96,11 @@ export class Simulation implements World {
       tally: this.tally,
       history: this.history,
     };
+  }
+
+  /** What goes wrong in it ends the run. */
+  watch(task: Promise<unknown>): void {
+    void task.catch((error: unknown) => this.loop.fail(error));
   }
 
   violate(invariant: string, message: string): void {
@@ -137,8 +142,8 @@ export class Simulation implements World {
   async #script(): Promise<void> {
     await this.#found();
     this.phase = 'storm';
-    for (let i = 1; i <= this.profile.clients; i += 1) void new Client(i, this, this.chance.fork()).run();
-    for (let i = 0; i < 2; i += 1) void new Worker(this, this.chance.fork()).run();
+    for (let i = 1; i <= this.profile.clients; i += 1) this.watch(new Client(i, this, this.chance.fork()).run());
+    for (let i = 0; i < 2; i += 1) this.watch(new Worker(this, this.chance.fork()).run());
     const storm = new Storm(this, this.chance.fork());
     await storm.rage();
     this.phase = 'healing';

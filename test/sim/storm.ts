@@ -28,7 +28,7 @@ export class Storm {
     network.faults = profile.networkFaults;
     trace.note(`the storm begins: ${profile.faults.join(' ')}`);
     const end = loop.now + profile.stormMs;
-    void this.#restart();
+    this.#simulation.watch(this.#restart());
     while (loop.now < end) {
       await loop.sleep(this.#chance.exponential(profile.faultMs));
       if (profile.faults.length === 0) continue;
@@ -73,7 +73,8 @@ export class Storm {
   #strike(name: FaultName): 'struck' | 'nothing' {
     const up = this.#simulation.machines.filter(({ replica }) => replica !== null);
     if (up.length === 0) return 'nothing';
-    const { leader } = this.#simulation.operator;
+    const { operator } = this.#simulation;
+    const { leader } = operator;
     const machine = leader !== null && this.#chance.happens(0.4) ? leader : this.#chance.pick(up);
     const { electionMs } = this.#simulation.profile.timing;
     const { loop, trace } = this.#simulation;
@@ -104,11 +105,7 @@ export class Storm {
       case 'lostDisk':
         return this.#loseDisk(machine, name);
       case 'lostDiskSameId':
-        void this.#chance
-          .shuffled(up)
-          .map((each) => new WrongReturn(this.#simulation, this.#scenes, each))
-          .find(({ isPossible }) => isPossible)
-          ?.attempt();
+        this.#simulation.watch(this.#loseDiskOfOne(up));
         return 'nothing';
       case 'isolate':
       case 'majority':
@@ -124,22 +121,27 @@ export class Storm {
         machine.clock.ahead += this.#chance.pick([-1, 1]) * Math.floor(this.#chance.exponential(60_000));
         break;
       case 'transfer':
-        void this.#simulation.operator.transferSomewhere();
+        this.#simulation.watch(operator.transferSomewhere());
         break;
       case 'membership':
-        void this.#simulation.operator.changeSomething();
+        this.#simulation.watch(operator.changeSomething());
         break;
       case 'replaceVoters':
-        void this.#scenes.exchangeVoters();
+        this.#simulation.watch(this.#scenes.exchangeVoters());
         break;
       case 'depose':
-        void this.#scenes.depose(leader ?? machine);
+        this.#simulation.watch(this.#scenes.depose(leader ?? machine));
         break;
       case 'readLate':
-        void this.#scenes.readLate(leader ?? machine);
+        this.#simulation.watch(this.#scenes.readLate(leader ?? machine));
         break;
     }
     return 'struck';
+  }
+
+  async #loseDiskOfOne(up: readonly Machine[]): Promise<void> {
+    const returns = this.#chance.shuffled(up).map((each) => new WrongReturn(this.#simulation, this.#scenes, each));
+    await returns.find(({ isPossible }) => isPossible)?.attempt();
   }
 
   #loseDisk(machine: Machine, how: 'damagedDisk' | 'lostDisk'): 'struck' | 'nothing' {
@@ -150,7 +152,7 @@ export class Storm {
       machine.losePower();
       machine.disk.damage = 'flippedByte';
     }
-    void operator.replace(machine.id);
+    this.#simulation.watch(operator.replace(machine.id));
     return 'struck';
   }
 
