@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { expectStatus } from './node-api.ts';
 import { NodeProcess, type NodePlace } from './node-process.ts';
 import { makeTempFolder, type TempFolder } from './temp-folder.ts';
 import { waitUntil } from './wait-until.ts';
@@ -34,7 +35,8 @@ export class TestCluster {
     const cluster = new TestCluster(await makeTempFolder('cluster'), options);
     try {
       await cluster.bootstrap();
-      while (cluster.nodes.length < options.size) await cluster.promote(await cluster.join());
+      if (options.size > 3) await cluster.wantVoters(options.size);
+      while (cluster.nodes.length < options.size) await cluster.join();
       if (options.size > 1) await cluster.settled();
     } catch (error) {
       const tails = cluster.logTails();
@@ -79,15 +81,10 @@ export class TestCluster {
     return node;
   }
 
-  /** Makes it a voter, however many there are. */
-  async promote(node: NodeProcess): Promise<void> {
-    const { nodeId } = await node.requireFile();
-    await waitUntil(`${node.name} to vote`, async () => {
-      const { members } = await this.node(0).api.cluster();
-      if (members.some((member) => member.id === nodeId && member.role === 'voter')) return true;
-      await this.node(0).api.http.post('/v1/cluster/members', { id: nodeId, role: 'voter' });
-      return null;
-    });
+  /** How many the leader lets vote; three unless told. */
+  async wantVoters(count: number): Promise<void> {
+    const settings = JSON.stringify({ voters: count });
+    expectStatus(await this.node(0).api.http.send('PUT', '/v1/cluster/settings', { body: settings }), 200);
   }
 
   /** With nothing but its data folder, as a user would start it again. */

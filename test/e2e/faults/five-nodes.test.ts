@@ -70,7 +70,6 @@ describeFaults('five nodes', () => {
     await faults().run('members come and go', async (run) => {
       const joiner = await cluster.join();
       await run.use(joiner);
-      await cluster.promote(joiner);
       const [follower] = await cluster.followers();
       await remove(follower as NodeProcess, joiner);
       const leader = await cluster.leader();
