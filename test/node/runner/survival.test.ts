@@ -160,6 +160,8 @@ describe('the runner process', () => {
       if (event.kind === 'gone') node.supervisor.connect().then(asked.resolve, asked.reject);
     });
     process.kill(node.pid, 'SIGKILL');
+    // In one turn: were it not dead yet when its socket closes, that would be told later, once the state is known.
+    while (runs(node.pid));
     const connection = await asked.promise;
     expect(await node.supervisor.connect()).toBe(connection);
     expect((await node.run({ command: ['true'] })).end.outcome).toBe('succeeded');
