@@ -1,8 +1,8 @@
 import { pack } from 'msgpackr';
-import type { LogEvent } from '../src/api/views.ts';
 import { Fault, Rejection } from '../src/errors.ts';
 import type { JobId } from '../src/ids.ts';
 import { FrameDecoder, joinFrames } from './p2p/framing.ts';
+import type { LogOffsets, LogPiece } from './runner/ports.ts';
 import { decodeVersioned, encodeVersioned, unpackMessage } from './versioned.ts';
 
 /** What a member may ask another for on a stream of its own (`PeerNetwork.open`). */
@@ -14,8 +14,13 @@ export type OpenRequest =
       readonly attempt: number;
       readonly stream: 'stdout' | 'stderr' | 'both';
       readonly follow: boolean;
-      readonly tail: number | null;
+      /** Where in each output the answer begins. */
+      readonly from: LogOffsets;
+      /** The answer may end behind so many bytes though the log goes on. Null: it is the whole. */
+      readonly maxBytes: number | null;
     }
+  /** Where the last lines begin: one chunk, `LogOffsets`. */
+  | { readonly kind: 'logTail'; readonly job: JobId; readonly attempt: number; readonly lines: number }
   /** `end` is exclusive. The first chunk of the answer is the blob's head. */
   | { readonly kind: 'blob'; readonly hash: string; readonly start: number; readonly end: number };
 
@@ -35,18 +40,26 @@ export function decodeBlobHead(bytes: Uint8Array): { readonly size: number } {
   return decodeVersioned(bytes) as { readonly size: number };
 }
 
+export function encodeLogOffsets(offsets: LogOffsets): Uint8Array {
+  return encodeVersioned(offsets);
+}
+
+export function decodeLogOffsets(bytes: Uint8Array): LogOffsets {
+  return decodeVersioned(bytes) as LogOffsets;
+}
+
 /** More than a piece of a log and what stands with it ever take. */
-const LOG_EVENT_BYTES_MAX = 1024 * 1024;
+const LOG_PIECE_BYTES_MAX = 1024 * 1024;
 
 /** A part of a log on its way between members, in a frame: the chunks of a stream are cut and joined as they go. */
-export function encodeLogEvent(event: LogEvent): Uint8Array {
-  return Buffer.concat(joinFrames([pack([event.stream, event.at, event.data])]));
+export function encodeLogPiece({ stream, at, data, offset }: LogPiece): Uint8Array {
+  return Buffer.concat(joinFrames([pack([stream, at, data, offset])]));
 }
 
 /** @throws Fault `peerUnreachable` when the bytes are not whole frames */
-export async function* decodeLogEvents(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<LogEvent, void> {
+export async function* decodeLogPieces(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<LogPiece, void> {
   let frames: Uint8Array[] = [];
-  const decoder = new FrameDecoder((frame) => frames.push(frame), { maxFrameBytes: LOG_EVENT_BYTES_MAX });
+  const decoder = new FrameDecoder((frame) => frames.push(frame), { maxFrameBytes: LOG_PIECE_BYTES_MAX });
   for await (const chunk of chunks) {
     try {
       decoder.push(chunk);
@@ -55,14 +68,14 @@ export async function* decodeLogEvents(chunks: AsyncIterable<Uint8Array>): Async
     }
     const whole = frames;
     frames = [];
-    for (const frame of whole) yield decodeLogEvent(frame);
+    for (const frame of whole) yield decodeLogPiece(frame);
   }
   if (decoder.partialBytes > 0) throw new Fault('peerUnreachable', 'the log broke off in the middle of a piece');
 }
 
-function decodeLogEvent(frame: Uint8Array): LogEvent {
-  const event = unpackMessage(frame);
-  if (!Array.isArray(event)) throw new Rejection('invalidRequest', 'a part of a log cannot be read');
-  const [stream, at, data] = event as [LogEvent['stream'], string, Uint8Array];
-  return { stream, at, data };
+function decodeLogPiece(frame: Uint8Array): LogPiece {
+  const piece = unpackMessage(frame);
+  if (!Array.isArray(piece)) throw new Rejection('invalidRequest', 'a part of a log cannot be read');
+  const [stream, at, data, offset] = piece as [LogPiece['stream'], string, Uint8Array, number];
+  return { stream, at, data, offset };
 }

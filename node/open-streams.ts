@@ -1,5 +1,5 @@
 import { Rejection } from '../src/errors.ts';
-import { decodeOpen, encodeBlobHead, encodeLogEvent } from './open-messages.ts';
+import { decodeOpen, encodeBlobHead, encodeLogOffsets, encodeLogPiece } from './open-messages.ts';
 import type { Replica } from './replica/replica.ts';
 import type { LogReader } from './runner/ports.ts';
 import type { BlobStore } from './storage/blob-store.ts';
@@ -16,10 +16,18 @@ export async function* answerOpen(
       yield* parts.replica.snapshotBytes();
       return;
     case 'log': {
-      const { job, attempt, stream, follow, tail } = request;
-      for await (const event of parts.reader.read({ job, attempt }, { stream, follow, tail }, signal)) {
-        yield encodeLogEvent(event);
+      const { job, attempt, stream, follow, from } = request;
+      let bytesLeft = request.maxBytes ?? Infinity;
+      for await (const piece of parts.reader.read({ job, attempt }, { stream, follow, tail: null, from }, signal)) {
+        yield encodeLogPiece(piece);
+        bytesLeft -= piece.data.length;
+        if (bytesLeft <= 0) return;
       }
+      return;
+    }
+    case 'logTail': {
+      const { job, attempt, lines } = request;
+      yield encodeLogOffsets(await parts.reader.tail({ job, attempt }, lines));
       return;
     }
     case 'blob': {

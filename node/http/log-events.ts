@@ -18,7 +18,7 @@ export async function* eventStream(
   events: AsyncIterable<LogEvent>,
   signal: AbortSignal,
   { encoding, heartbeatMs = HEARTBEAT_MS }: EventStreamOptions,
-): AsyncGenerator<string, void> {
+): AsyncGenerator<string | Uint8Array, void> {
   const encoder = encoding === 'base64' ? new Base64Events() : new TextEvents();
   for await (const event of withHeartbeats(events, heartbeatMs)) {
     if (event === 'heartbeat') {
@@ -26,7 +26,7 @@ export async function* eventStream(
       continue;
     }
     const encoded = encoder.encode(event);
-    if (encoded !== '') yield encoded;
+    if (encoded.length > 0) yield encoded;
   }
   signal.throwIfAborted();
   yield encoder.finish() + END;
@@ -49,8 +49,16 @@ class TextEvents {
 }
 
 class Base64Events {
-  encode({ stream, at, data }: LogEvent): string {
-    return logEvent({ stream, at, base64: data.toBase64() });
+  /** Those who read one log get the same events, and the same bytes are written to all of them. */
+  static readonly #encoded = new WeakMap<LogEvent, Uint8Array>();
+
+  encode(event: LogEvent): Uint8Array {
+    const known = Base64Events.#encoded.get(event);
+    if (known !== undefined) return known;
+    const { stream, at, data } = event;
+    const encoded = Buffer.from(logEvent({ stream, at, base64: data.toBase64() }));
+    Base64Events.#encoded.set(event, encoded);
+    return encoded;
   }
 
   finish(): string {

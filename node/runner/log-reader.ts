@@ -8,7 +8,7 @@ import { LIMITS } from '../../src/limits.ts';
 import { attemptLayout, isAttemptKey, runnerLayout, runnerRoot } from './layout.ts';
 import type { AttemptLayout } from './layout.ts';
 import { findTail } from './find-tail.ts';
-import type { LogReader } from './ports.ts';
+import type { AttemptKey, LogOffsets, LogPiece, LogQuery, LogReader } from './ports.ts';
 import { isInSilentList } from './silent-list.ts';
 
 const CHUNK_BYTES = 64 * 1024;
@@ -18,7 +18,6 @@ const POLL_MS = 50;
 const WATCHED_POLL_MS = 1_000;
 
 type Stream = LogEvent['stream'];
-type LogQuery = Parameters<LogReader['read']>[1];
 
 export interface LogReaderOptions {
   /** What the runner cuts outputs at. */
@@ -27,18 +26,42 @@ export interface LogReaderOptions {
 
 export function createLogReader(dataDir: string, { logBytes = LIMITS.logBytes }: LogReaderOptions = {}): LogReader {
   const { attempts, silentList } = runnerLayout(runnerRoot(resolve(dataDir)));
+  /** Null: it has left nothing. */
+  function find(key: AttemptKey): AttemptLayout | null {
+    if (!isAttemptKey(key)) throw new Fault('logUnavailable', 'no attempt has such a name');
+    const layout = attemptLayout(attempts, key);
+    if (existsSync(layout.root)) return layout;
+    if (isInSilentList(silentList, key)) return null;
+    throw new Fault('logUnavailable', `this machine has no output of attempt ${key.attempt}`);
+  }
   return {
     read(key, query, signal) {
-      if (!isAttemptKey(key)) throw new Fault('logUnavailable', 'no attempt has such a name');
-      const layout = attemptLayout(attempts, key);
-      if (existsSync(layout.root)) return readLog(layout, query, { signal, logBytes });
-      if (isInSilentList(silentList, key)) return readNothing();
-      throw new Fault('logUnavailable', `this machine has no output of attempt ${key.attempt}`);
+      const layout = find(key);
+      return layout === null ? readNothing() : readLog(layout, query, { signal, logBytes });
+    },
+    async tail(key, lines) {
+      const layout = find(key);
+      return layout === null ? { stdout: 0, stderr: 0 } : await findTails(layout, lines, logBytes);
     },
   };
 }
 
-async function* readNothing(): AsyncGenerator<LogEvent, void> {}
+async function* readNothing(): AsyncGenerator<LogPiece, void> {}
+
+async function findTails(layout: AttemptLayout, lines: number, logBytes: number): Promise<LogOffsets> {
+  const offsets = { stdout: 0, stderr: 0 };
+  for (const stream of ['stdout', 'stderr'] as const) {
+    const file = new OutputFile(layout[stream], stream, { limit: logBytes, offset: 0 });
+    try {
+      offsets[stream] = await file.seek(lines);
+    } finally {
+      await file.close();
+    }
+  }
+  return offsets;
+}
+
+const BEGINNING: LogOffsets = { stdout: 0, stderr: 0 };
 
 interface ReadOptions {
   readonly signal: AbortSignal;
@@ -46,13 +69,14 @@ interface ReadOptions {
 }
 
 /** With both streams and a `tail`, that many lines of each: the files do not tell which line came first. */
-async function* readLog(layout: AttemptLayout, query: LogQuery, options: ReadOptions): AsyncGenerator<LogEvent, void> {
-  const { signal } = options;
+async function* readLog(layout: AttemptLayout, query: LogQuery, options: ReadOptions): AsyncGenerator<LogPiece, void> {
+  const { signal, logBytes: limit } = options;
+  const { tail, from = BEGINNING } = query;
   const streams: Stream[] = query.stream === 'both' ? ['stdout', 'stderr'] : [query.stream];
-  const files = streams.map((stream) => new OutputFile(layout[stream], stream, options.logBytes));
+  const files = streams.map((stream) => new OutputFile(layout[stream], stream, { limit, offset: from[stream] }));
   const changes = query.follow ? new Changes(layout.root, signal) : null;
   try {
-    for (const file of files) await file.seek(query.tail);
+    if (tail !== null && query.from === undefined) for (const file of files) await file.seek(tail);
     for (;;) {
       // Before the reading: what is written before the end is read after it was seen.
       const ended = hasEnded(layout);
@@ -75,21 +99,24 @@ class OutputFile {
   readonly #stream: Stream;
   readonly #limit: number;
   #handle: FileHandle | null = null;
-  #offset = 0;
+  #offset: number;
 
-  constructor(path: string, stream: Stream, limit: number) {
+  constructor(path: string, stream: Stream, options: { readonly limit: number; readonly offset: number }) {
     this.#path = path;
     this.#stream = stream;
-    this.#limit = limit;
+    this.#limit = options.limit;
+    this.#offset = options.offset;
   }
 
-  async seek(tail: number | null): Promise<void> {
+  /** @returns where the last lines begin, which is what is read next */
+  async seek(lines: number): Promise<number> {
     const size = await this.#size();
-    if (tail !== null && this.#handle !== null) this.#offset = await findTail(this.#handle, size, tail);
+    if (this.#handle !== null) this.#offset = await findTail(this.#handle, size, lines);
+    return this.#offset;
   }
 
   /** All that is there now. */
-  async *rest(signal: AbortSignal): AsyncGenerator<LogEvent, void> {
+  async *rest(signal: AbortSignal): AsyncGenerator<LogPiece, void> {
     const size = await this.#size();
     // The job emptied it, as `> /dev/stdout` does: what follows is new.
     if (size < this.#offset) this.#offset = 0;
@@ -97,8 +124,9 @@ class OutputFile {
       const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, size - this.#offset));
       const { bytesRead } = await this.#handle.read(buffer, 0, buffer.length, this.#offset);
       if (bytesRead === 0 || (await this.#isOfAnother())) return;
+      const offset = this.#offset;
       this.#offset += bytesRead;
-      yield { stream: this.#stream, at: new Date().toISOString(), data: buffer.subarray(0, bytesRead) };
+      yield { stream: this.#stream, at: new Date().toISOString(), data: buffer.subarray(0, bytesRead), offset };
     }
   }
 

@@ -71,15 +71,33 @@ export interface RunnerSupervisor {
   close(mode: 'keep' | 'killJobs'): Promise<void>;
 }
 
+/** How many bytes of each output lie before. */
+export interface LogOffsets {
+  readonly stdout: number;
+  readonly stderr: number;
+}
+
+/** `offset` is where in its output it begins: before the end of the last piece when the job has emptied its file. */
+export interface LogPiece extends LogEvent {
+  readonly offset: number;
+}
+
+export interface LogQuery {
+  readonly stream: 'stdout' | 'stderr' | 'both';
+  readonly follow: boolean;
+  /** In lines of each output. */
+  readonly tail: number | null;
+  /** In place of a tail. */
+  readonly from?: LogOffsets;
+}
+
 /** Reads an attempt's output from this machine's disk, whether the runner process is alive or not. */
 export interface LogReader {
   /**
    * @throws Fault `logUnavailable` when this machine has no such attempt.
    * With `follow` it ends once the attempt has ended and everything was read.
    */
-  read(
-    attempt: AttemptKey,
-    query: { readonly stream: 'stdout' | 'stderr' | 'both'; readonly follow: boolean; readonly tail: number | null },
-    signal: AbortSignal,
-  ): AsyncIterable<LogEvent>;
+  read(attempt: AttemptKey, query: LogQuery, signal: AbortSignal): AsyncIterable<LogPiece>;
+  /** Where the last lines of each output begin. @throws Fault `logUnavailable` */
+  tail(attempt: AttemptKey, lines: number): Promise<LogOffsets>;
 }

@@ -3,12 +3,13 @@ import { Fault, Rejection } from '../../src/errors.ts';
 import type { JobId, NodeId } from '../../src/ids.ts';
 import { type EndedAttempt, isFinal, type Job, type LiveAttempt } from '../../src/jobs/job.ts';
 import type { LogQuery } from '../core.ts';
-import { decodeLogEvents, encodeOpen } from '../open-messages.ts';
 import type { PeerNetwork } from '../p2p/network.ts';
 import type { Replica } from '../replica/replica.ts';
-import type { LogReader } from '../runner/ports.ts';
+import type { LogOffsets, LogReader } from '../runner/ports.ts';
 import type { JobStore } from './job-store.ts';
 import type { JobWatch } from './job-watch.ts';
+import { LogSources } from './log-sources.ts';
+import { type LogName, SharedLogs } from './shared-logs.ts';
 
 export interface LogServiceDependencies {
   readonly self: NodeId;
@@ -24,9 +25,13 @@ type Attempt = LiveAttempt | EndedAttempt;
 /** Reads output from the machine that has it, this one or another. */
 export class LogService {
   readonly #parts: LogServiceDependencies;
+  readonly #sources: LogSources;
+  readonly #shared: SharedLogs;
 
   constructor(dependencies: LogServiceDependencies) {
     this.#parts = dependencies;
+    this.#sources = new LogSources(dependencies);
+    this.#shared = new SharedLogs({ open: (name, range, signal) => this.#sources.open(name, range, signal) });
   }
 
   /** See `Core.logs`. Without an attempt given, following goes on through retries until the job is final. */
@@ -72,14 +77,12 @@ export class LogService {
 
   async *#open(id: JobId, attempt: Attempt, query: LogQuery, signal: AbortSignal): AsyncIterable<LogEvent> {
     const { stream, follow, tail } = query;
-    const { self, network, reader } = this.#parts;
-    if (attempt.runner === self) {
-      yield* reader.read({ job: id, attempt: attempt.attempt }, { stream, follow, tail }, signal);
-      return;
-    }
-    const request = encodeOpen({ kind: 'log', job: id, attempt: attempt.attempt, stream, follow, tail });
+    const name: LogName = { runner: attempt.runner, job: id, attempt: attempt.attempt, stream, follow };
     try {
-      yield* decodeLogEvents(network.open(attempt.runner, request, signal));
+      const from = tail === null ? BEGINNING : await this.#sources.tail(name, tail, signal);
+      // What is there by now is another thing for each who asks; all else is one log for all.
+      if (follow || attempt.state === 'ended') yield* this.#shared.read(name, from, signal);
+      else yield* this.#sources.open(name, { from, maxBytes: null }, signal);
     } catch (error) {
       if (error instanceof Fault && error.code === 'peerUnreachable') {
         throw new Fault('logUnavailable', 'the machine that holds this log cannot be reached', { cause: error });
@@ -88,6 +91,8 @@ export class LogService {
     }
   }
 }
+
+const BEGINNING: LogOffsets = { stdout: 0, stderr: 0 };
 
 function lastAttempt(job: Job): Attempt | undefined {
   return 'current' in job ? job.current : job.past.at(-1);

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { z } from 'zod';
 import { describe, expect, test } from 'vitest';
 import { decodeDispatchAnswer, encodeDispatch } from '../../node/dispatch-messages.ts';
-import { decodeBlobHead, decodeLogEvents, decodeOpen, encodeLogEvent, encodeOpen } from '../../node/open-messages.ts';
+import { decodeBlobHead, decodeLogPieces, decodeOpen, encodeLogPiece, encodeOpen } from '../../node/open-messages.ts';
 import { decodeError, encodeError } from '../../node/p2p/error-codec.ts';
 import { decodeJoinToken, encodeJoinToken, JOIN_TOKEN_PREFIX } from '../../node/p2p/join-token.ts';
 import { decodeMessage, encodeMessage } from '../../node/p2p/raft-codec.ts';
@@ -174,8 +174,8 @@ const CODECS: readonly Codec[] = [
   { name: 'the head of a blob', sample: encodeOpen({ kind: 'snapshot' }), decode: decodeBlobHead },
   {
     name: 'a part of a log',
-    sample: encodeLogEvent({ stream: 'stdout', at: '2030-01-01T00:00:00Z', data: Buffer.from('x') }),
-    decode: (bytes) => drain(decodeLogEvents(inPieces(bytes))),
+    sample: encodeLogPiece({ stream: 'stdout', at: '2030-01-01T00:00:00Z', data: Buffer.from('x'), offset: 7 }),
+    decode: (bytes) => drain(decodeLogPieces(inPieces(bytes))),
   },
   { name: 'an error of a peer', sample: encodeError(new Fault('noLeader', 'none')), decode: decodeError },
   { name: 'a proposal', sample: encodeProposal(proposal), decode: decodeProposal },

@@ -1,19 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import { decodeLogEvents, encodeLogEvent } from '../../node/open-messages.ts';
-import type { LogEvent } from '../../src/api/views.ts';
+import { decodeLogPieces, encodeLogPiece } from '../../node/open-messages.ts';
+import type { LogPiece } from '../../node/runner/ports.ts';
 
-const event = (bytes: number): LogEvent => ({
+const event = (bytes: number): LogPiece => ({
   stream: 'stdout',
   at: '2026-01-01T00:00:00.000Z',
   data: Buffer.alloc(bytes, 'x'),
+  offset: 7,
 });
 
 async function* cutInto(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
 
-async function decode(chunks: AsyncIterable<Uint8Array>): Promise<readonly LogEvent[]> {
-  return await Array.fromAsync(decodeLogEvents(chunks));
+async function decode(chunks: AsyncIterable<Uint8Array>): Promise<readonly LogPiece[]> {
+  return await Array.fromAsync(decodeLogPieces(chunks));
 }
 
 describe('a log between members', () => {
@@ -21,16 +22,16 @@ describe('a log between members', () => {
     'is whole again, however it is cut on the way: every %i bytes',
     async (size) => {
       const sizes = [0, 1, size === 1 ? 100 : 64 * 1024, 3];
-      const bytes = Buffer.concat(sizes.map((length) => encodeLogEvent(event(length))));
+      const bytes = Buffer.concat(sizes.map((length) => encodeLogPiece(event(length))));
       const events = await decode(cutInto(bytes, size));
       expect(events.map(({ data }) => data.length)).toEqual(sizes);
-      expect(events[2]).toMatchObject({ stream: 'stdout', at: '2026-01-01T00:00:00.000Z' });
+      expect(events[2]).toMatchObject({ stream: 'stdout', at: '2026-01-01T00:00:00.000Z', offset: 7 });
       expect(Buffer.from(events[2]?.data ?? []).equals(event(sizes[2] ?? 0).data)).toBe(true);
     },
   );
 
   it('that breaks off is told', async () => {
-    const bytes = encodeLogEvent(event(100)).subarray(0, 50);
+    const bytes = encodeLogPiece(event(100)).subarray(0, 50);
     await expect(decode(cutInto(bytes, 20))).rejects.toMatchObject({ code: 'peerUnreachable' });
   });
 

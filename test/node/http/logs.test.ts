@@ -239,7 +239,9 @@ describe('the log as events', () => {
 async function textsOf(events: AsyncIterable<LogEvent>): Promise<readonly string[]> {
   const texts: string[] = [];
   for await (const piece of eventStream(events, new AbortController().signal, { encoding: 'text' })) {
-    for (const [, data = ''] of piece.matchAll(/event: log\ndata: (.*)\n\n/g)) {
+    for (const [, data = ''] of Buffer.from(piece)
+      .toString()
+      .matchAll(/event: log\ndata: (.*)\n\n/g)) {
       texts.push((JSON.parse(data) as { data: string }).data);
     }
   }
