@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Rejection } from '../../src/errors.ts';
 
 /**
@@ -7,9 +7,11 @@ import { Rejection } from '../../src/errors.ts';
  * it (the Host check), or by sending requests across sites (the Origin check on methods that change something).
  */
 export interface Guard {
-  /** @throws Rejection `forbidden` */
-  check(method: string, headers: IncomingHttpHeaders): void;
+  /** @throws Rejection `forbidden`; `invalidRequest` when it has two Host headers, of which a proxy may see the other */
+  check(request: GuardedRequest): void;
 }
+
+export type GuardedRequest = Pick<IncomingMessage, 'method' | 'headers' | 'rawHeaders'>;
 
 export interface GuardOptions {
   readonly boundHost: string;
@@ -44,7 +46,10 @@ export function createGuard(options: GuardOptions): Guard {
   }
 
   return {
-    check(method, headers) {
+    check({ method = 'GET', headers, rawHeaders }) {
+      if (hostHeaders(rawHeaders) > 1) {
+        throw new Rejection('invalidRequest', 'the request has more than one Host header', { field: 'Host' });
+      }
       const host = headers.host?.toLowerCase() ?? '';
       if (!hostAllowed(host)) {
         throw new Rejection('forbidden', 'the Host header names a host that this node does not answer for', {
@@ -55,6 +60,13 @@ export function createGuard(options: GuardOptions): Guard {
       checkOrigin(headers, host);
     },
   };
+}
+
+/** Of names and values in turn. */
+function hostHeaders(rawHeaders: readonly string[]): number {
+  let count = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) if (rawHeaders[at]?.toLowerCase() === 'host') count += 1;
+  return count;
 }
 
 function checkOrigin(headers: IncomingHttpHeaders, host: string): void {

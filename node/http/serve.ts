@@ -80,7 +80,7 @@ export class Serving {
     });
     try {
       this.#admit(route);
-      this.#dependencies.guard().check(route.method, raw.headers);
+      this.#dependencies.guard().check(raw);
       const identity = await this.#authorize(route, raw);
       await this.#checkOwn(route, identity, exchange.params);
       const input = await inputOf(route, exchange, identity, abort);
@@ -116,7 +116,7 @@ export class Serving {
       this.#dependencies.metrics.answered('other', 'unknown', response.statusCode, 0);
     });
     try {
-      this.#dependencies.guard().check(raw.method ?? 'GET', raw.headers);
+      this.#dependencies.guard().check(raw);
       this.refuse(error, null, exchange);
     } catch (forbidden) {
       this.refuse(forbidden, null, exchange);

@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import { Rejection } from '../errors.ts';
 import { jobSpecSchema, LATER_FIELDS, type JobSpec } from './spec.ts';
 
@@ -12,8 +13,9 @@ export function checkJobSpec(input: unknown): JobSpec {
   refuseProto(input);
   const result = jobSpecSchema.safeParse(input);
   if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  if (issue === undefined) throw new Rejection('invalidRequest', 'the job spec is not valid');
+  const [first] = result.error.issues;
+  if (first === undefined) throw new Rejection('invalidRequest', 'the job spec is not valid');
+  const issue = withinUnion(first);
   if (issue.code === 'unrecognized_keys') throw unknownField([...issue.path, issue.keys[0] ?? '']);
   const field = pathOf(issue.path);
   if (issue.code === 'invalid_key') {
@@ -21,6 +23,13 @@ export function checkJobSpec(input: unknown): JobSpec {
   }
   if (field === '') throw new Rejection('invalidRequest', `the job spec: ${issue.message}`);
   throw new Rejection('invalidRequest', `${field}: ${issue.message}`, { field });
+}
+
+/** What is wrong inside the form that was meant says more than that no form fits. */
+function withinUnion(issue: z.core.$ZodIssue): z.core.$ZodIssue {
+  if (issue.code !== 'invalid_union') return issue;
+  const inside = issue.errors.flat().find(({ code, path }) => path.length > 0 || code === 'unrecognized_keys');
+  return inside === undefined ? issue : withinUnion({ ...inside, path: [...issue.path, ...inside.path] });
 }
 
 function unknownField(path: readonly PropertyKey[]): Rejection {

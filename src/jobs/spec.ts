@@ -61,16 +61,17 @@ const backoffSchema = z.strictObject({
   max: pause.optional(),
 });
 
-const retrySchema = z.union([
-  z.literal('never'),
-  z.strictObject({
-    max: z.int().min(0).max(LIMITS.retryMax).optional(),
-    on: z.array(z.enum(['failed', 'timedOut'])).optional(),
-    exitCodes: z.array(z.int().min(0).max(255)).max(256).optional(),
-    backoff: backoffSchema.optional(),
-    lostMax: z.int().min(0).max(LIMITS.retryMax).optional(),
-  }),
-]);
+const retryPolicySchema = z.strictObject({
+  max: z.int().min(0).max(LIMITS.retryMax).optional(),
+  on: z.array(z.enum(['failed', 'timedOut'])).optional(),
+  exitCodes: z.array(z.int().min(0).max(255)).max(256).optional(),
+  backoff: backoffSchema.optional(),
+  lostMax: z.int().min(0).max(LIMITS.retryMax).optional(),
+});
+
+const retrySchema = z.union([z.literal('never'), retryPolicySchema], {
+  error: `must be "never" or an object with any of ${Object.keys(retryPolicySchema.shape).join(', ')}`,
+});
 
 const jobReference = z.string().refine(isJobId, 'must be the id of a job: a UUID in lower case');
 const groupReference = z.string().refine(isGroupId, 'must be the id of a group: a UUID in lower case');

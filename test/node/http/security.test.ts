@@ -1,3 +1,5 @@
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
@@ -182,6 +184,13 @@ describe('the guard against other sites', async () => {
       }
     },
   );
+
+  it.each(['/v1/jobs', '/healthz', '/nowhere'])('refuses a request for %s with two Hosts', async (path) => {
+    const { port } = await serve();
+    const socket = connect(port, '127.0.0.1');
+    socket.end(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nhOst: evil\r\nConnection: close\r\n\r\n`);
+    expect(await text(socket)).toMatch(/^HTTP\/1.1 400 [^]*"code":"invalidRequest"[^]*more than one Host/);
+  });
 
   it('checks the Host of health and unknown paths too', async () => {
     const { ask } = await serve();

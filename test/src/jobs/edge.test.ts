@@ -60,6 +60,7 @@ describe('checkJobSpec', () => {
     [{ command: ['x'], priority: 101 }, 'priority'],
     [{ command: ['x'], notBefore: 'tomorrow' }, 'notBefore'],
     [{ command: ['x'], retry: 'always' }, 'retry'],
+    [{ command: ['x'], retry: { max: 'many' } }, 'retry.max'],
   ])('refuses %j and tells the field %s', (input, field) => {
     expect(() => checkJobSpec(input)).toThrow(refusal('invalidRequest', field));
   });
@@ -68,6 +69,7 @@ describe('checkJobSpec', () => {
     [{ command: ['x'], comand: 1 }, 'comand'],
     [{ command: ['x'], resources: { cpus: 1 } }, 'resources.cpus'],
     [{ command: ['x'], retry: { max: 1, backoff: { jitter: 1 } } }, 'retry.backoff.jitter'],
+    [{ command: ['x'], retry: { maximum: 1 } }, 'retry.maximum'],
   ])('knows no other fields: %j', (input, field) => {
     expect(() => checkJobSpec(input)).toThrow(refusal('unknownField', field));
   });
@@ -86,6 +88,10 @@ describe('checkJobSpec', () => {
   it('takes text that is Unicode as a whole', () => {
     const spec = { command: ['echo', '💡 é'], workdir: `${'é'.repeat(127)}/${'a'.repeat(255)}` };
     expect(checkJobSpec(spec)).toEqual(spec);
+  });
+
+  it('tells what a retry may be', () => {
+    expect(() => checkJobSpec({ command: ['x'], retry: 'always' })).toThrow(/must be "never" or .* max, on, exitCodes/);
   });
 
   it('tells what the name of a variable may be', () => {
