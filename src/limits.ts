@@ -38,6 +38,11 @@ export const LIMITS = {
   groups: 100_000,
   /** How long a finished group is remembered. */
   groupTtlMs: 7 * 24 * 60 * 60 * 1000,
+  /** How long a final job is kept when its spec does not say. */
+  retentionMs: 7 * 24 * 60 * 60 * 1000,
+  retentionMaxMs: 365 * 24 * 60 * 60 * 1000,
+  /** Final jobs that are kept, about; beyond it those go first whose time would be over first. */
+  finalJobs: 1_000_000,
   groupRunningMax: 1_000_000,
   priorityMax: 100,
   retryMax: 100,

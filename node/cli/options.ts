@@ -34,6 +34,7 @@ export interface SpecOptions {
   readonly priority?: number;
   readonly timeout?: string;
   readonly queueTimeout?: string;
+  readonly retention?: string;
   readonly notBefore?: string;
   readonly retry?: number | 'never';
   readonly after?: readonly string[];
@@ -57,6 +58,7 @@ export function specOptions(command: Command): Command {
     .option('--priority <N>', 'from 0 to 100; higher goes first', wholeNumber)
     .option('--timeout <DURATION>', 'how long an attempt may run, as 10m')
     .option('--queue-timeout <DURATION>', 'how long it may wait for its start')
+    .option('--retention <DURATION>', 'how long it is kept once it is final, as 7d')
     .option('--not-before <TIME>', 'when it may start at the earliest, as 2030-01-31T08:00:00Z')
     .option('--retry <N>', 'further attempts when it fails; "never" for none even when its machine is lost', retryCount)
     .option('--after <ID>', 'only after this job has succeeded, or ID:failed, ID:finished; may be repeated', repeated)

@@ -12,7 +12,7 @@ export async function specFromFlags(
   options: SpecOptions,
 ): Promise<Partial<JobSpec>> {
   const { name, project, queue, workdir, priority, timeout, queueTimeout, notBefore, retry, constraint } = options;
-  const { cpu, memory, gpu } = options;
+  const { cpu, memory, gpu, retention } = options;
   const resources = without({ cpu, memory, gpu });
   return without({
     command: command.length === 0 ? undefined : [...command],
@@ -23,6 +23,7 @@ export async function specFromFlags(
     priority,
     timeout,
     queueTimeout,
+    retention,
     notBefore,
     labels: options.label === undefined ? undefined : pairs('--label', options.label, () => undefined),
     env: options.env === undefined ? undefined : pairs('--env', options.env, (key) => context.env[key]),

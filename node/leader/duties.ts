@@ -5,10 +5,12 @@ import type { TimingConfig } from '../config/config.ts';
 import type { MemberReport } from '../member-messages.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { NodeId } from '../../src/ids.ts';
+import { LIMITS } from '../../src/limits.ts';
 import { Clock } from './clock.ts';
 import { Leases } from './leases.ts';
-import { LEADER_TIMES } from './limits.ts';
+import { LEADER_LIMITS, LEADER_TIMES } from './limits.ts';
 import { Placer } from './placer.ts';
+import { Purger } from './purger.ts';
 import { Voters } from './voters.ts';
 
 /** What a node does only while it leads. Begins once its state holds everything committed before its term. */
@@ -17,6 +19,7 @@ export class LeaderDuties {
   readonly #replica: Replica;
   readonly #placer: Placer;
   readonly #clock: Clock;
+  readonly #purger: Purger;
   readonly #voters: Voters;
   #timer: NodeJS.Timeout | null = null;
   #reviewedAt = 0;
@@ -28,6 +31,10 @@ export class LeaderDuties {
     this.#replica = replica;
     this.#placer = new Placer(replica, logger);
     this.#clock = new Clock(replica, logger);
+    this.#purger = new Purger(
+      { replica, logger },
+      { finalJobs: LIMITS.finalJobs, batch: LEADER_LIMITS.purgesPerRound },
+    );
     this.#voters = new Voters({ self, replica, logger, now: () => performance.now() });
     this.leases = new Leases(replica, logger, timing);
   }
@@ -53,17 +60,18 @@ export class LeaderDuties {
     if (events.some(decidesAboutWaitingJobs)) this.#placer.wake();
     if (events.some(({ kind }) => kind === 'node')) void this.#voters.review();
     this.#clock.review();
+    this.#purger.changed(events);
   }
 
   stop(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
-    for (const duty of [this.#placer, this.#clock, this.#voters, this.leases]) duty.stop();
+    for (const duty of [this.#placer, this.#clock, this.#purger, this.#voters, this.leases]) duty.stop();
   }
 
   #start(): void {
     if (this.#timer !== null) return;
-    for (const duty of [this.leases, this.#voters, this.#clock, this.#placer]) duty.start();
+    for (const duty of [this.leases, this.#voters, this.#clock, this.#placer, this.#purger]) duty.start();
     this.#reviewedAt = performance.now();
     this.#timer = setInterval(() => this.#review(), LEADER_TIMES.reviewMs);
   }

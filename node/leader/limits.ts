@@ -1,4 +1,8 @@
+import { JOBS_PER_PURGE } from '../../src/state/purge-command.ts';
+
 export const LEADER_LIMITS = {
+  /** Final jobs in one proposal to purge them. */
+  purgesPerRound: JOBS_PER_PURGE,
   /** Placements in one proposal. */
   placementsPerRound: 512,
 } as const;
@@ -8,4 +12,8 @@ export const LEADER_TIMES = {
   reviewMs: 500,
   /** Pause after a proposal of the leader's duties that the log did not take. */
   retryPauseMs: 100,
+  /** Between two proposals to purge. */
+  purgePauseMs: 200,
+  /** How often final jobs are counted anew. */
+  recountMs: 60 * 60 * 1000,
 } as const;

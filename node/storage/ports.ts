@@ -1,7 +1,8 @@
 import type { PersistRequest } from '../../raft/effects.ts';
 import type { Entry, HardState, Index, SnapshotMeta } from '../../raft/types.ts';
 import type { StateRecord, StateTable } from '../../src/state/records.ts';
-import type { Job } from '../../src/jobs/job.ts';
+import type { JobId } from '../../src/ids.ts';
+import type { Job, Timestamp } from '../../src/jobs/job.ts';
 
 /** The Raft log and hard state on disk: one LevelDB, one synced batch a write. */
 export interface LogStore {
@@ -25,6 +26,15 @@ export interface LogStore {
   close(): Promise<void>;
 }
 
+/** A final job, as it is known without reading it. */
+export interface KeptJob {
+  readonly id: JobId;
+  /** The log index of its record. */
+  readonly index: Index;
+  /** When its time is over. */
+  readonly until: Timestamp;
+}
+
 /**
  * The state machine's records on disk, a LevelDB of its own. Writes are not synced: the log is the truth, and the
  * applied index in the same batch tells from where to replay.
@@ -38,6 +48,10 @@ export interface StateStore {
   get<Table extends StateTable>(table: Table, key: string): Promise<StateRecord<Table>['value']>;
   /** All jobs, live and final merged, newest id first, ids below `before` only. */
   jobs(before: string | null): AsyncIterable<Job>;
+  /** Final jobs, those whose time is over first before the others. */
+  firstToGo(limit: number): Promise<readonly KeptJob[]>;
+  /** Looks at all of them: in steps, some hundred thousand a second. */
+  countFinal(): Promise<number>;
   /** Everything written so far survives the loss of power. */
   flush(): Promise<void>;
   /** A frozen view of all records, for a snapshot: the applied index it stands at, and its bytes in chunks. */

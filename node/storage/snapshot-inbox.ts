@@ -6,7 +6,8 @@ import { readDump } from './dump-codec.ts';
 import type { Row, StateDatabase } from './state-database.ts';
 import { encodeApplied, flushDatabase, openStateDatabase } from './state-database.ts';
 import { findLiveState, nextState, offerState, removeOtherStates, switchState, withdrawState } from './state-folder.ts';
-import { APPLIED_KEY, tableOf } from './state-keys.ts';
+import { encodeIndexVersion, indexRowsOfAll } from './state-index.ts';
+import { APPLIED_KEY, INDEX_VERSION_KEY, tableOf } from './state-keys.ts';
 import { openStateFolder } from './state-store.ts';
 import type { ReceivedSnapshot, SnapshotInbox } from './ports.ts';
 import { storageError } from './storage-error.ts';
@@ -78,6 +79,7 @@ async function writeState(folder: string, chunks: AsyncIterable<Uint8Array>): Pr
   const database = await openStateDatabase(folder);
   try {
     for await (const rows of frames) await writeRows(database, rows);
+    await database.put(INDEX_VERSION_KEY, encodeIndexVersion());
     await database.put(APPLIED_KEY, encodeApplied(applied));
     await flushDatabase(database);
   } finally {
@@ -90,5 +92,6 @@ async function writeRows(database: StateDatabase, rows: readonly Row[]): Promise
   for (const [key] of rows) {
     if (tableOf(key) === null) throw new Fault('corrupt', 'the snapshot holds a key of no table');
   }
-  await database.batch(rows.map(([key, value]) => ({ type: 'put', key, value })));
+  const records = rows.map(([key, value]) => ({ key, value }));
+  await database.batch([...records, ...indexRowsOfAll(rows)].map((row) => ({ type: 'put', ...row })));
 }

@@ -4,7 +4,8 @@ import type { StateRecord, StateTable } from '../../src/state/records.ts';
 
 /**
  * The keys of the state database: the table's letter and the record's key. Final jobs have a letter of their own, so
- * that a start need not read them. Keys of the store itself begin with `!`, which sorts before every table.
+ * that a start need not read them. Keys of the store itself begin with `!`, those of the index (state-index.ts) with `#`:
+ * both sort before every table.
  */
 export const TABLE_LETTERS: Readonly<Record<StateTable, string>> = {
   cluster: 'c',
@@ -24,6 +25,9 @@ export const FINAL_JOB_LETTER = 'f';
 
 export const APPLIED_KEY = '!applied';
 export const FLUSHED_KEY = '!flushed';
+/** The version of the rows in `INDEX_ROWS`. */
+export const INDEX_VERSION_KEY = '!index';
+export const INDEX_ROWS = { gte: '#', lt: '$' } as const;
 /** All records, of every table. */
 export const ALL_RECORDS = { gte: 'a', lt: '~' } as const;
 /** All records but final jobs. */
@@ -41,6 +45,16 @@ const FINAL: ReadonlySet<string> = new Set(FINAL_STATES);
 /** Null for a key of no table that is known. */
 export function tableOf(key: string): StateTable | null {
   return TABLES.get(key.charAt(0)) ?? null;
+}
+
+/** Of live and final jobs. */
+export const JOB_RECORDS = [
+  { gte: FINAL_JOB_LETTER, lt: 'g' },
+  { gte: TABLE_LETTERS.job, lt: 'k' },
+] as const;
+
+export function isJobKey(key: string): boolean {
+  return tableOf(key) === 'job';
 }
 
 export interface Place {

@@ -4,18 +4,22 @@ import type { Index } from '../../raft/types.ts';
 import type { StateRecord, StateTable } from '../../src/state/records.ts';
 import { encodeDump } from './dump-codec.ts';
 import { mergedJobs } from './job-listing.ts';
-import type { StateStore } from './ports.ts';
+import type { KeptJob, StateStore } from './ports.ts';
 import { decodeRecord } from '../../src/state/codec.ts';
 import type { StateDatabase } from './state-database.ts';
 import {
+  countRows,
   encodeApplied,
   flushDatabase,
   openStateDatabase,
   operationsOf,
   readApplied,
+  readFormer,
+  readJobRows,
   readRows,
   recordOf,
 } from './state-database.ts';
+import { ensureIndex, KEPT_UNTIL_ROWS, keptJobOf } from './state-index.ts';
 import { findLiveState, finishSwitch, removeOtherStates } from './state-folder.ts';
 import { ALL_RECORDS, APPLIED_KEY, FINAL_JOB_LETTER, LIVE_RECORDS, TABLE_LETTERS } from './state-keys.ts';
 import { storageError } from './storage-error.ts';
@@ -27,6 +31,9 @@ const GROUP_RECORDS = 2048;
  * written; nobody waits for the database, which lags behind the log anyhow.
  */
 const GATHER_MS = 50;
+
+/** Rows of the index read at first. */
+const FIRST_STEP = 16;
 
 /**
  * Opens the state that counts below `parent`, or begins one, and removes what crashes left there. `logBegin` is the
@@ -53,6 +60,7 @@ function withWayBack(error: Error): Error {
 export async function openStateFolder(folder: string): Promise<StateStore> {
   const database = await openStateDatabase(folder);
   try {
+    await ensureIndex(database, () => readJobRows(database));
     return createStateStore(database, await readApplied(database));
   } catch (error) {
     await database.close();
@@ -118,7 +126,8 @@ function createStateStore(database: StateDatabase, appliedAtOpening: Index): Sta
       for (const record of records) changed.set(nameOf(record.table, record.key), record);
     const index = group.at(-1)?.applied ?? applied;
     try {
-      const operations = [...changed.values()].flatMap(operationsOf);
+      const former = await readFormer(database, changed.values());
+      const operations = [...changed.values()].flatMap((record) => operationsOf(record, former.get(record.key)));
       await database.batch([...operations, { type: 'put', key: APPLIED_KEY, value: encodeApplied(index) }]);
     } catch (error) {
       const failure = fail(error);
@@ -173,6 +182,18 @@ function createStateStore(database: StateDatabase, appliedAtOpening: Index): Sta
     async *jobs(before) {
       await settled();
       yield* mergedJobs(database, before);
+    },
+    async firstToGo(limit) {
+      await settled();
+      const rows: KeptJob[] = [];
+      for await (const row of readRows(database, { ...KEPT_UNTIL_ROWS, step: FIRST_STEP })) {
+        if (rows.push(keptJobOf(row)) >= limit) break;
+      }
+      return rows;
+    },
+    async countFinal() {
+      await settled();
+      return await countRows(database, KEPT_UNTIL_ROWS);
     },
     async flush() {
       await settled();

@@ -1,4 +1,5 @@
 import type { GroupId, JobId } from '../ids.ts';
+import { LIMITS } from '../limits.ts';
 import { type Constraint, parseConstraint } from '../resources/constraint.ts';
 import { fromSpec, type Resources } from '../resources/resources.ts';
 import { parseDuration } from '../units.ts';
@@ -17,6 +18,8 @@ export interface JobPlan {
   /** How long it may wait for a runner each time that it is queued. */
   readonly queueTimeoutMs: number | null;
   readonly notBefore: Timestamp | null;
+  /** How long it is kept once it is final. */
+  readonly retentionMs: number;
   readonly retry: RetryPlan;
   readonly dependsOn: readonly Dependency[];
   readonly group: GroupId | null;
@@ -67,6 +70,7 @@ export function planOf(spec: JobSpec): JobPlan {
     timeoutMs: durationOf(spec.timeout),
     queueTimeoutMs: durationOf(spec.queueTimeout),
     notBefore: spec.notBefore === undefined ? null : Date.parse(spec.notBefore),
+    retentionMs: durationOf(spec.retention) ?? LIMITS.retentionMs,
     retry: retryOf(spec.retry),
     dependsOn: dependenciesOf(spec.dependsOn),
     group: spec.group ?? null,

@@ -23,9 +23,9 @@ function readBy<Value>(read: (text: string) => Value, fault: (value: Value) => s
   });
 }
 
-function durationFrom(minMs: number) {
-  const message = `must be from ${formatDuration(minMs)} to ${formatDuration(LIMITS.timeoutMaxMs)}`;
-  return readBy(parseDuration, (ms) => (ms < minMs || ms > LIMITS.timeoutMaxMs ? message : null));
+function duration(minMs: number, maxMs: number) {
+  const message = `must be from ${formatDuration(minMs)} to ${formatDuration(maxMs)}`;
+  return readBy(parseDuration, (ms) => (ms < minMs || ms > maxMs ? message : null));
 }
 
 /** What goes to the system as bytes: half a surrogate pair has none, and would become another character on the way. */
@@ -40,8 +40,8 @@ const name = text.min(1).max(LIMITS.nameLength);
 export const identifier = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/, 'must be a name of letters, digits and ._/-');
-const pause = durationFrom(0);
-const timeLimit = durationFrom(1);
+const pause = duration(0, LIMITS.timeoutMaxMs);
+const timeLimit = duration(1, LIMITS.timeoutMaxMs);
 const size = z.union([z.int().nonnegative(), readBy(parseSize)], 'must be bytes or a size such as "512MiB"');
 
 export const resourcesSchema = z.strictObject({
@@ -123,9 +123,11 @@ export const jobSpecSchema = z.strictObject({
   /** Of all jobs of a project that name the same, one is queued or runs at a time. */
   resourceGroup: identifier.optional(),
   retry: retrySchema.optional(),
+  /** How long it is kept once it is final. */
+  retention: duration(1000, LIMITS.retentionMaxMs).optional(),
 });
 
 export type JobSpec = z.infer<typeof jobSpecSchema>;
 
 /** Fields of the contract that are refused as `notSupported` until their part is built. */
-export const LATER_FIELDS = ['secrets', 'inputs', 'outputs', 'image', 'idleTimeout', 'retention'] as const;
+export const LATER_FIELDS = ['secrets', 'inputs', 'outputs', 'image', 'idleTimeout'] as const;

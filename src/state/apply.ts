@@ -8,6 +8,7 @@ import * as groupCommands from './group-commands.ts';
 import * as jobCommands from './job-commands.ts';
 import * as memberCommands from './member-commands.ts';
 import { type Asker, identify, permit, permitOwn } from './permissions.ts';
+import { purge } from './purge-command.ts';
 import type { StateRecord } from './records.ts';
 import { judgeRepeat, noteApplied, repeatedResults } from './repeats.ts';
 import * as runnerCommands from './runner-commands.ts';
@@ -114,6 +115,8 @@ function applyCommand(changes: ChangeSet, command: Command, asker: Asker): Comma
       return runnerCommands.drainRunner(changes, command);
     case 'clock':
       return clock(changes);
+    case 'purge':
+      return purge(changes, command);
     case 'announceNode':
       return memberCommands.announceNode(changes, command);
     case 'wishMember':

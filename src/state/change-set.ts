@@ -19,6 +19,8 @@ import { allocate, type ClusterState, deallocate, enterJob, leaveJob, setGroupDu
 /** What others react to, in the order in which it happened. A null value: it is gone. */
 export type ChangeEvent =
   | { readonly kind: 'job'; readonly job: Job; /** Null for a new one. */ readonly before: JobState | null }
+  /** A final one that is not kept any longer. */
+  | { readonly kind: 'purged'; readonly id: JobId }
   /** Once an entry, as it is at its end. */
   | { readonly kind: 'group'; readonly id: GroupId; readonly group: Group | null }
   | { readonly kind: 'runner'; readonly id: NodeId; readonly runner: RunnerRecord | null }
@@ -41,7 +43,7 @@ export class ChangeSet {
   readonly state: ClusterState;
   readonly now: Moment;
   readonly events: ChangeEvent[] = [];
-  readonly #jobs = new Map<JobId, Job>();
+  readonly #jobs = new Map<JobId, Job | null>();
   readonly #records = new Map<string, StateRecord>();
   readonly #proposers = new Set<string>();
   readonly #revived = new Set<string>();
@@ -72,6 +74,12 @@ export class ChangeSet {
       this.putFollowUp({ kind: 'dependents', job: after.id, outcome: after.state, at: this.now.at });
     }
     this.#letThrough(after.plan);
+  }
+
+  /** Nothing is left of a final job. That it was revived stays known: an older record must not revive it once more. */
+  purgeJob(id: JobId): void {
+    this.#jobs.set(id, null);
+    this.events.push({ kind: 'purged', id });
   }
 
   putGroup(group: Group | null, id: GroupId): void {

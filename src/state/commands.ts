@@ -65,6 +65,11 @@ export type Command =
   | { readonly kind: 'drainRunner'; readonly runner: NodeId; readonly mode: 'drain' | 'undrain' }
   /** From the leader, when something is due: releases, queue timeouts, expiry of keys. Does a bounded amount. */
   | { readonly kind: 'clock' }
+  /**
+   * From the leader: final jobs whose time is over, or that are too many. Final jobs are not in the heap: `index` is that
+   * of the record that it read, which made the job final.
+   */
+  | { readonly kind: 'purge'; readonly jobs: readonly { readonly job: JobId; readonly index: number }[] }
   | {
       readonly kind: 'announceNode';
       readonly node: NodeId;

@@ -12,6 +12,7 @@ import {
   submitJob,
 } from '../jobs/lifecycle.ts';
 import { type JobPlan, planOf } from '../jobs/plan.ts';
+import { keptUntil } from '../jobs/retention.ts';
 import type { JobSpec } from '../jobs/spec.ts';
 import { LIMITS } from '../limits.ts';
 import { type ChangeSet, followUpKey } from './change-set.ts';
@@ -114,6 +115,7 @@ export function retry(changes: ChangeSet, command: Of<'retry'>): CommandResult {
   const plan = planSoundly(record.spec);
   if ('code' in plan) return plan;
   const final: FinalJob = { ...record, plan };
+  if (keptUntil(final) <= now.at) return refuse('notFound', 'the job is final for longer than it is kept');
   const sequence = cluster.submissions + 1;
   const result = take(changes, final, reviveJob(final, sequence, now));
   if (result.ok) state.cluster = { ...cluster, submissions: sequence };

@@ -45,6 +45,7 @@ export const RULES: Readonly<Record<CommandKind, Rule>> = {
   loseRunner: { scope: null, system: 'may' },
   drainRunner: { scope: 'runners:write', system: 'mayNot' },
   clock: { scope: null, system: 'may' },
+  purge: { scope: null, system: 'may' },
   announceNode: { scope: null, system: 'may' },
   wishMember: { scope: 'cluster:write', system: 'may' },
   setVoterPolicy: { scope: 'cluster:write', system: 'mayNot' },

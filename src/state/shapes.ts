@@ -4,6 +4,7 @@ import { FINAL_STATES, type Outcome } from '../jobs/job.ts';
 import type { JobPlan } from '../jobs/plan.ts';
 import { LIMITS } from '../limits.ts';
 import type { Command, CommandKind, Proposal } from './commands.ts';
+import { JOBS_PER_PURGE } from './purge-command.ts';
 import { VOTER_COUNTS } from './voter-policy.ts';
 
 /**
@@ -77,6 +78,7 @@ const isFinalJob = shape({
 });
 
 const isKnownOutcome = shape({ job: isNewJobId, state: oneOf(FINAL) });
+const isReadJob = shape({ job: isNewJobId, index: isCount });
 const isGroupSpec = shape({
   name: orNull(isName),
   project: isName,
@@ -113,6 +115,7 @@ const SHAPES: Readonly<Record<CommandKind, Check>> = {
   loseRunner: shape({ runner: isId, incarnation: isId }),
   drainRunner: shape({ runner: isId, mode: oneOf(new Set(['drain', 'undrain'])) }),
   clock: () => true,
+  purge: shape({ jobs: (jobs) => isListOf(jobs, JOBS_PER_PURGE, isReadJob) }),
   announceNode: shape({ node: isId, addresses: isAddresses, http: orNull(isName), version: isName }),
   wishMember: shape({ node: isId, wish: oneOf(new Set(['voter', 'learner', 'leave', 'none'])) }),
   setVoterPolicy: shape({
@@ -158,6 +161,7 @@ export function isSoundPlan(plan: JobPlan): boolean {
     isName(plan.queue) &&
     isResources(plan.demand) &&
     [timeoutMs, queueTimeoutMs, notBefore].every(orNull(isTime)) &&
+    isTime(plan.retentionMs) &&
     isListOf(plan.dependsOn, LIMITS.dependencies, isDependency) &&
     [plan.parent, plan.group].every(orNull(isNewJobId)) &&
     orNull(isName)(plan.resourceGroup) &&

@@ -1,8 +1,9 @@
 import { encodeDump, readDump } from '../../node/storage/dump-codec.ts';
-import type { ReceivedSnapshot, SnapshotInbox, StateStore } from '../../node/storage/ports.ts';
+import type { KeptJob, ReceivedSnapshot, SnapshotInbox, StateStore } from '../../node/storage/ports.ts';
 import { FINAL_JOB_LETTER, TABLE_LETTERS, tableOf } from '../../node/storage/state-keys.ts';
 import { Fault } from '../../src/errors.ts';
-import type { Job } from '../../src/jobs/job.ts';
+import { type FinalJob, isFinal, type Job } from '../../src/jobs/job.ts';
+import { keptUntil } from '../../src/jobs/retention.ts';
 import { decodeRecord } from '../../src/state/codec.ts';
 import type { StateRecord, StateTable } from '../../src/state/records.ts';
 import type { EventLoop, Owner } from './event-loop.ts';
@@ -82,6 +83,22 @@ export class SimStateStore implements StateStore {
       const value = this.#image.rows.get(key);
       if (value !== undefined && (before === null || key.slice(1) < before)) yield decodeRecord('job', value);
     }
+  }
+
+  async firstToGo(limit: number): Promise<readonly KeptJob[]> {
+    await this.#settled();
+    const kept = this.#finalJobs().map((job) => ({ id: job.id, index: job.index, until: keptUntil(job) }));
+    return kept.toSorted((a, b) => a.until - b.until || (a.id < b.id ? -1 : 1)).slice(0, limit);
+  }
+
+  async countFinal(): Promise<number> {
+    await this.#settled();
+    return this.#finalJobs().length;
+  }
+
+  #finalJobs(): FinalJob[] {
+    const rows = [...this.#image.rows].filter(([key]) => key.startsWith(FINAL_JOB_LETTER));
+    return rows.map(([, value]) => decodeRecord('job', value)).filter(isFinal);
   }
 
   async flush(): Promise<void> {

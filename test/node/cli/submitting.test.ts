@@ -57,7 +57,18 @@ describe('quorate run', () => {
       ['--name', 'unit tests', '--project', 'p', '--queue', 'q', '--label', 'team=core', '--label', 'x=a=b'],
       ['--env', 'A=1', '--env', 'PASSED', '--workdir', 'sub', '--stdin', input, '--cpu', '0.5', '--memory', '1GiB'],
       ['--gpu', '1', '--constraint', 'os == linux', '--constraint', 'zone != a', '--priority', '9'],
-      ['--timeout', '10m', '--queue-timeout', '1h', '--not-before', '2030-01-01T00:00:00Z', '--retry', '2'],
+      [
+        '--timeout',
+        '10m',
+        '--queue-timeout',
+        '1h',
+        '--retention',
+        '2d',
+        '--not-before',
+        '2030-01-01T00:00:00Z',
+        '--retry',
+        '2',
+      ],
     ].flat();
     await cli.quorate(['run', ...flags, '--', 'make', '-k', 'test'], '', { PASSED: 'on' });
     const [submitted] = cli.api.requests;
@@ -75,6 +86,7 @@ describe('quorate run', () => {
       priority: 9,
       timeout: '10m',
       queueTimeout: '1h',
+      retention: '2d',
       notBefore: '2030-01-01T00:00:00Z',
       retry: { max: 2 },
     });

@@ -55,6 +55,7 @@ describe('a dump', () => {
     const received = await createSnapshotInbox(folder).receive(cutInto(bytes, 10_000));
     const installed = await received.install();
     expect(await contents(installed)).toEqual(NEW_STATE);
+    expect(await installed.firstToGo(9)).toMatchObject([{ id: jobId(3) }]);
     await installed.close();
   });
 

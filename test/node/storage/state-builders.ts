@@ -8,7 +8,7 @@ export function jobId(count: number): JobId {
   return `01900000-0000-7000-8000-${String(count).padStart(12, '0')}` as JobId;
 }
 
-export function job(id: string, state: 'queued' | 'running' | FinalState, index = 1): Job {
+export function job(id: string, state: 'queued' | 'running' | FinalState, index = 1, revivals = 0): Job {
   const spec = { command: ['true'], name: `job ${id}` };
   const base = {
     id: id as JobId,
@@ -18,6 +18,7 @@ export function job(id: string, state: 'queued' | 'running' | FinalState, index 
     submittedAt: 1,
     sequence: index,
     past: [],
+    revivals,
     index,
   } as const;
   if (state === 'queued') return { ...base, state, queuedAt: 1 };

@@ -1,14 +1,19 @@
 import fc from 'fast-check';
-import { FINAL_STATES } from '../../../src/jobs/job.ts';
+import { FINAL_STATES, isFinal } from '../../../src/jobs/job.ts';
+import { keptUntil } from '../../../src/jobs/retention.ts';
 import type { StateRecord } from '../../../src/state/records.ts';
-import { jobId, jobRecord, nodeRecord, sorted } from './state-builders.ts';
+import { job, jobId, nodeRecord, sorted } from './state-builders.ts';
 
 /** Records over several blocks of LevelDB's write-ahead log (32 KiB): damage to one block spares those behind it. */
 const LARGE = 40_000;
 
 const jobChange = fc
   .record({ job: fc.nat(8), state: fc.constantFrom('queued', 'running', ...FINAL_STATES), index: fc.nat(1000) })
-  .map(({ job, state, index }) => jobRecord(jobId(job), state as 'queued', index));
+  .map(({ job: n, state, index }): StateRecord => ({
+    table: 'job',
+    key: jobId(n),
+    value: job(jobId(n), state as 'queued', index, 1),
+  }));
 const jobGone = fc.nat(8).map((job): StateRecord => ({ table: 'job', key: jobId(job), value: null }));
 const nodeChange = fc
   .record({ node: fc.nat(3), fill: fc.constantFrom('a', 'b', 'c'), length: fc.nat(LARGE) })
@@ -37,6 +42,15 @@ export function takeChanges(model: StateModel, records: readonly StateRecord[]):
     else next.set(`${record.table} ${record.key}`, record);
   }
   return next;
+}
+
+/** Final jobs, those whose time is over first before the others. */
+export function keptOf(model: StateModel): readonly { id: string; index: number; until: number }[] {
+  const jobs = [...model.values()].flatMap(({ table, value }) =>
+    table === 'job' && value !== null && isFinal(value) ? [value] : [],
+  );
+  const kept = jobs.map((final) => ({ id: final.id, index: final.index, until: keptUntil(final) }));
+  return kept.toSorted((a, b) => a.until - b.until || (a.id < b.id ? -1 : 1));
 }
 
 export function recordsOf(model: StateModel): readonly StateRecord[] {

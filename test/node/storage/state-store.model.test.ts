@@ -6,7 +6,7 @@ import type { StateRecord } from '../../../src/state/records.ts';
 import { openStateStore } from '../../../node/storage/state-store.ts';
 import { collect, contents } from './state-builders.ts';
 import type { StateModel } from './state-model.ts';
-import { changes, recordsOf, takeChanges } from './state-model.ts';
+import { changes, keptOf, recordsOf, takeChanges } from './state-model.ts';
 import { damage, damaged } from './damage.ts';
 import { crashCopy, newFolder } from './temp-folder.ts';
 
@@ -34,6 +34,8 @@ test(
           store = await openStateStore(folder);
           expect(await contents(store)).toEqual({ applied, records: recordsOf(model) });
         }
+        expect(await store.firstToGo(100)).toEqual(keptOf(model));
+        expect(await store.countFinal()).toBe(keptOf(model).length);
         for (const [, record] of model) expect(await store.get(record.table, record.key)).toEqual(record.value);
         const ids = (await collect(store.jobs(null))).map(({ id }) => id);
         expect(ids).toEqual([...ids].sort().reverse());

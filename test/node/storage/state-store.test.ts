@@ -2,6 +2,8 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { FINAL_STATES } from '../../../src/jobs/job.ts';
+import { seal } from '../../../node/storage/sealed.ts';
+import { openStateDatabase } from '../../../node/storage/state-database.ts';
 import { openStateStore } from '../../../node/storage/state-store.ts';
 import { collect, contents, job, jobId, jobRecord, nodeRecord } from './state-builders.ts';
 import { crashCopy, tempFolder } from './temp-folder.ts';
@@ -112,6 +114,47 @@ describe('final jobs', () => {
       await again.close();
     },
   );
+});
+
+describe('final jobs by the time that they are kept', () => {
+  const FIRST = [jobRecord(A, 'failed', 4), jobRecord(B, 'queued', 5), jobRecord(C, 'succeeded', 6)];
+
+  test('come first to go first, and go with their records', async () => {
+    const store = await openStateStore(await tempFolder());
+    await store.write(FIRST, 6);
+    expect((await store.firstToGo(9)).map(({ id, index }) => [id, index])).toEqual([
+      [A, 4],
+      [C, 6],
+    ]);
+    expect(await store.firstToGo(1)).toHaveLength(1);
+    void store.write([{ table: 'job', key: A, value: job(A, 'queued', 7, 1) }], 7);
+    void store.write([{ table: 'job', key: C, value: null }], 8);
+    expect(await store.countFinal()).toBe(0);
+    await store.write([{ table: 'job', key: A, value: job(A, 'failed', 9, 1) }], 9);
+    expect(await store.firstToGo(9)).toMatchObject([{ id: A, index: 9 }]);
+    await store.close();
+  });
+
+  test.each(['gone', 'of another version'])('are found again where the index is %s', async (what) => {
+    const folder = await tempFolder();
+    const store = await openStateStore(folder);
+    await store.write(FIRST, 6);
+    const kept = await store.firstToGo(9);
+    await store.close();
+    const database = await openStateDatabase(join(folder, 'state-1'));
+    const [stale = ''] = await database.keys({ gte: '#', lt: '$' }).all();
+    expect(stale).not.toBe('');
+    await database.batch([
+      { type: 'del', key: stale },
+      { type: 'put', key: `${stale.slice(0, -1)}x`, value: new Uint8Array(0) },
+    ]);
+    if (what === 'gone') await database.del('!index');
+    else await database.put('!index', seal(0));
+    await database.close();
+    const again = await openStateStore(folder);
+    expect(await again.firstToGo(9)).toEqual(kept);
+    await again.close();
+  });
 });
 
 describe('the list of jobs', () => {

@@ -21,6 +21,7 @@ describe('checkJobSpec', () => {
       priority: 50,
       timeout: '10m',
       queueTimeout: '1h',
+      retention: '365d',
       notBefore: '2030-01-01T00:00:00Z',
       retry: {
         max: 2,
@@ -48,6 +49,8 @@ describe('checkJobSpec', () => {
     [{ command: ['x'], timeout: '31d' }, 'timeout'],
     [{ command: ['x'], timeout: '0s' }, 'timeout'],
     [{ command: ['x'], queueTimeout: '400d' }, 'queueTimeout'],
+    [{ command: ['x'], retention: '999ms' }, 'retention'],
+    [{ command: ['x'], retention: '366d' }, 'retention'],
     [{ command: ['x'], retry: { max: 1, backoff: { max: '31d' } } }, 'retry.backoff.max'],
     [{ command: ['x'], constraints: ['os = linux'] }, 'constraints[0]'],
     [{ command: ['x'], workdir: '../up' }, 'workdir'],

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { LIMITS } from '../../../src/limits.ts';
 import { planOf } from '../../../src/jobs/plan.ts';
 import { START } from '../builders.ts';
 
@@ -13,6 +14,7 @@ describe('planOf', () => {
       timeoutMs: null,
       queueTimeoutMs: null,
       notBefore: null,
+      retentionMs: LIMITS.retentionMs,
       dependsOn: [],
       group: null,
       parent: null,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SCOPES, SYSTEM } from '../../../src/auth.ts';
-import type { Incarnation, NodeId, TokenId } from '../../../src/ids.ts';
+import type { Incarnation, JobId, NodeId, TokenId } from '../../../src/ids.ts';
 import { FINAL_STATES, type FinalJob, type Job, type LiveJob } from '../../../src/jobs/job.ts';
 import { attemptOf } from '../../../src/jobs/lifecycle.ts';
 import { apply } from '../../../src/state/apply.ts';
@@ -48,6 +48,7 @@ const STEPS = [
   'lateEnd',
   'cancel',
   'revive',
+  'purge',
   'group',
   'register',
   'register',
@@ -99,6 +100,7 @@ class History {
   readonly twin = new ClusterState();
   readonly #proposals: Proposal[] = [];
   readonly #ended: Command[] = [];
+  readonly #read: { readonly job: JobId; readonly index: number }[] = [];
   readonly #counted = new Map<string, string>();
   #submitted = 0;
   #sequence = 1_000_000;
@@ -134,7 +136,16 @@ class History {
     expect(twin.events).toEqual(this.replica.last.events);
     expect(sorted(twin.changes)).toEqual(sorted(this.replica.last.changes));
     expect(picture(this.twin)).toEqual(picture(this.replica.state));
-    for (const event of this.replica.last.events) if (event.kind === 'job') this.#checkJob(event.job);
+    for (const event of this.replica.last.events) {
+      if (event.kind === 'job') this.#checkJob(event.job);
+      if (event.kind === 'purged') this.#checkPurged(event.id);
+    }
+  }
+
+  /** Only what was final goes, and only as the leader read it. */
+  #checkPurged(id: JobId): void {
+    expect(this.replica.state.jobs.has(id)).toBe(false);
+    expect(this.replica.disk.get(`job ${id}`)?.value).toBeNull();
   }
 
   /** What counted once never changes, and no job has more attempts than its policy and its clients allow. */
@@ -180,6 +191,8 @@ class History {
         return [cancel(1 + this.#submitted - (n % Math.min(this.#submitted + 1, 8)), m % 4 === 0 ? 'queued' : 'any')];
       case 'revive':
         return this.#revive(n);
+      case 'purge':
+        return this.#purge(n, m);
       case 'group':
         return this.#group(n, m);
       case 'register':
@@ -249,11 +262,22 @@ class History {
     return [command];
   }
 
-  #revive(n: number): Command[] {
+  #finals(): FinalJob[] {
     const records = [...this.replica.disk.values()].map(({ value }) => value);
-    const finals = records.filter((value): value is FinalJob => value !== null && 'finalAt' in value);
-    const record = pick(finals, n);
+    return records.filter((value): value is FinalJob => value !== null && 'finalAt' in value);
+  }
+
+  #revive(n: number): Command[] {
+    const record = pick(this.#finals(), n);
     return record === undefined ? [] : [{ kind: 'retry', job: record.id, record }];
+  }
+
+  /** Some as they now are, and some as an earlier leader read them. */
+  #purge(n: number, m: number): Command[] {
+    const record = pick(this.#finals(), n);
+    if (record !== undefined) this.#read.push({ job: record.id, index: record.index });
+    const jobs = [this.#read.at(-1), m % 3 === 0 ? pick(this.#read, m) : undefined];
+    return [{ kind: 'purge', jobs: jobs.filter((job) => job !== undefined) }];
   }
 }
 

@@ -39,6 +39,7 @@ const COMMANDS: Readonly<Record<CommandKind, Command>> = {
   registerRunner: register(R1, I1),
   loseRunner: { kind: 'loseRunner', runner: R1, incarnation: I1 },
   drainRunner: { kind: 'drainRunner', runner: R1, mode: 'drain' },
+  purge: { kind: 'purge', jobs: [] },
   clock: { kind: 'clock' },
   announceNode: { kind: 'announceNode', node: 'n' as NodeId, addresses: [], http: null, version: '1' },
   wishMember: { kind: 'wishMember', node: 'n' as NodeId, wish: 'none' },
