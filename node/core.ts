@@ -8,6 +8,7 @@ import type {
   JobView,
   LogEvent,
   Page,
+  QueueView,
   Readiness,
   RunnerView,
   TokenView,
@@ -16,6 +17,7 @@ import type { RejectionCode } from '../src/errors.ts';
 import type { GroupId, JobId, NodeId, TokenId } from '../src/ids.ts';
 import type { GroupSpec } from '../src/jobs/group.ts';
 import type { JobState } from '../src/jobs/job.ts';
+import type { QueueChange } from '../src/jobs/queue-settings.ts';
 import type { JobSpec } from '../src/jobs/spec.ts';
 import type { VoterPolicy } from '../src/state/records.ts';
 
@@ -65,6 +67,12 @@ export interface ListQuery {
 export interface GroupQuery {
   readonly limit: number;
   /** Opaque; from the page before. */
+  readonly cursor: string | null;
+}
+
+export interface QueueQuery {
+  readonly limit: number;
+  /** The name behind which to begin; from the page before. */
   readonly cursor: string | null;
 }
 
@@ -120,6 +128,14 @@ export interface Core {
   cancelGroup(identity: Identity, id: GroupId): Promise<GroupView>;
   /** The group once it is finished, or as it is when the time is over. */
   waitForGroup(id: GroupId, timeoutMs: number, signal: AbortSignal): Promise<GroupView>;
+
+  /** One that nobody has set anything for is as by default. */
+  queue(name: string, consistency: Consistency): Promise<QueueView>;
+  /** Those that are set, hold a queued job or run one; by name. */
+  queues(query: QueueQuery, consistency: Consistency): Promise<Page<QueueView>>;
+  setQueue(identity: Identity, name: string, change: QueueChange): Promise<QueueView>;
+  /** Back to the default; its jobs stay. */
+  resetQueue(identity: Identity, name: string): Promise<QueueView>;
 
   /** Fails before the first event where it can, so that the edge can still answer with a status. */
   logs(id: JobId, query: LogQuery, signal: AbortSignal): Promise<AsyncIterable<LogEvent>>;

@@ -44,6 +44,7 @@ import { CapacityView } from './service/capacity.ts';
 import { ClusterBlobs } from './service/cluster-blobs.ts';
 import { ClusterService } from './service/cluster-service.ts';
 import { GroupService } from './service/group-service.ts';
+import { QueueService } from './service/queue-service.ts';
 import { pictureOf } from './service/cluster-view.ts';
 import { JobTokens } from './service/job-tokens.ts';
 import { OwnThings } from './service/own-things.ts';
@@ -232,6 +233,7 @@ async function createServices(
     own: new OwnThings({ replica, jobs }),
     jobs: new JobService({ replica, jobs, watch }),
     groups: new GroupService({ replica, watch }),
+    queues: new QueueService(replica),
     logs: new LogService({ self, replica, jobs, watch, network, reader }),
     cluster: new ClusterService({ self, replica, network, capacity, inquiry }),
     members: new MemberService({ self, replica, inquiry }, MEMBER_SERVICE_TIMES),

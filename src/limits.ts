@@ -44,6 +44,9 @@ export const LIMITS = {
   /** Final jobs that are kept, about; beyond it those go first whose time would be over first. */
   finalJobs: 1_000_000,
   groupRunningMax: 1_000_000,
+  /** Queues for which something is set. */
+  queues: 10_000,
+  queueWeightMax: 1000,
   priorityMax: 100,
   retryMax: 100,
   /** Attempts of one job, those that clients asked for included. */

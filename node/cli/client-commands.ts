@@ -2,12 +2,21 @@ import { Argument, type Command, Option } from 'commander';
 import { JOB_STATES } from '../../src/jobs/job.ts';
 import { VOTER_COUNTS } from '../../src/state/voter-policy.ts';
 import { type Declare, does } from './declare.ts';
-import { atLeastOne, connectionOptions, repeated, specOptions, wholeNumber } from './options.ts';
+import {
+  atLeastOne,
+  connectionOptions,
+  decimalOrNone,
+  repeated,
+  specOptions,
+  wholeNumber,
+  wholeNumberOrNone,
+} from './options.ts';
 
 export function declareClientCommands(declare: Declare): void {
   declareSubmitting(declare);
   declareJobs(declare);
   declareGroups(declare);
+  declareQueues(declare);
   declareMachines(declare);
   declareRest(declare);
 }
@@ -111,6 +120,42 @@ function declareGroups(declare: Declare): void {
     .option('--close', 'close it first')
     .option('--timeout <DURATION>', 'give up after this long, with exit code 1');
   does(declare, wait, async () => (await import('./group.ts')).groupWait);
+}
+
+function declareQueues(declare: Declare): void {
+  const queues = declare.program
+    .command('queues')
+    .description('show the queues, or change how their jobs are scheduled');
+  const list = connectionOptions(
+    queues.command('list', { isDefault: true }).description('list the queues that are set or hold jobs'),
+  ).option('--limit <N>', 'how many at most (100)', atLeastOne);
+  does(declare, list, async () => (await import('./queues.ts')).queueList);
+  const one = (name: string, description: string) =>
+    connectionOptions(queues.command(name).description(description)).argument('<NAME>');
+  does(declare, one('show', 'show one queue with its projects'), async () => (await import('./queues.ts')).queueShow);
+  const set = one('set', 'set weight, strategy and limits; what is not named stays')
+    .option('--weight <N>', 'its part of the cluster beside that of other queues (1)', atLeastOne)
+    .addOption(
+      new Option('--strategy <HOW>', 'prefer runners with little taken, or with much').choices(['spread', 'pack']),
+    )
+    .option('--max-running <N>', 'how many of its jobs run at once; "none" for no limit', wholeNumberOrNone)
+    .option('--max-cpu <N>', 'how many processors they take together; or "none"', decimalOrNone)
+    .option('--max-memory <SIZE>', 'how much memory they take together; or "none"')
+    .option('--project-max-running <N>', 'the same for each project in it', wholeNumberOrNone)
+    .option('--project-max-cpu <N>', 'the same for each project in it', decimalOrNone)
+    .option('--project-max-memory <SIZE>', 'the same for each project in it');
+  does(declare, set, async () => (await import('./queues.ts')).queueSet);
+  does(
+    declare,
+    one('pause', 'start none of its jobs until it is resumed; what runs goes on'),
+    async () => (await import('./queues.ts')).queuePause,
+  );
+  does(declare, one('resume', 'start its jobs again'), async () => (await import('./queues.ts')).queueResume);
+  does(
+    declare,
+    one('reset', 'let it be as by default again; its jobs stay'),
+    async () => (await import('./queues.ts')).queueReset,
+  );
 }
 
 function declareMachines(declare: Declare): void {

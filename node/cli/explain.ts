@@ -41,12 +41,30 @@ function describeTurn({ inside, ahead }: { readonly inside?: number; readonly ah
   return `; ${formatCount(inside, 'job')} of it queued or running, ${ahead} whose turn comes before`;
 }
 
-function describeQueued({ ahead, runners, fitting, reasons }: Queued): readonly string[] {
+function describeQueued({ ahead, runners, fitting, reasons, turn }: Queued): readonly string[] {
   const head = `queued: ${formatCount(ahead, 'job')} before it; ${fitting} of ${formatCount(runners, 'runner')} could take it now`;
-  return [head, ...reasons.map((reason) => `  ${formatCount(reason.runners, 'runner')} ${describeReason(reason)}`)];
+  return [head, ...reasons.map((reason) => `  ${describeReason(reason)}`), `  ${describeTurnOf(turn)}`];
+}
+
+function describeTurnOf({ queue, weight, queueShare, project, projectShare }: Queued['turn']): string {
+  const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;
+  return `the queue ${queue} (weight ${weight}) holds ${percent(queueShare)} of the cluster, the project ${project} in it ${percent(projectShare)}`;
 }
 
 function describeReason(reason: Reason): string {
+  switch (reason.kind) {
+    case 'paused':
+      return `the queue ${reason.queue} is paused`;
+    case 'limit': {
+      const of = amountsOf(reason.limit);
+      return `the ${reason.of} ${reason.name} has ${of.format(reason.used)} of at most ${of.format(reason.most)} ${of.name} in use, and the job asks for ${of.format(reason.wanted)}`;
+    }
+    default:
+      return `${formatCount(reason.runners, 'runner')} ${describeKept(reason)}`;
+  }
+}
+
+function describeKept(reason: Exclude<Reason, { readonly kind: 'paused' | 'limit' }>): string {
   switch (reason.kind) {
     case 'lost':
       return 'lost';
@@ -68,6 +86,8 @@ function describeReason(reason: Reason): string {
 /** Amounts come in the units in which they are kept. */
 function amountsOf(resource: string): { readonly name: string; readonly format: (amount: number) => string } {
   switch (resource) {
+    case 'running':
+      return { name: 'jobs', format: String };
     case 'memoryBytes':
       return { name: 'memory', format: formatSize };
     case 'diskBytes':

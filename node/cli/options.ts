@@ -85,6 +85,15 @@ export function atLeastOne(text: string): number {
   return value;
 }
 
+/** Of a limit, or the word that lifts it. */
+export function wholeNumberOrNone(text: string): number | 'none' {
+  return text === 'none' ? text : wholeNumber(text);
+}
+
+export function decimalOrNone(text: string): number | 'none' {
+  return text === 'none' ? text : decimal(text);
+}
+
 function decimal(text: string): number {
   if (!/^\d{1,15}(\.\d+)?$|^\.\d+$/.test(text)) throw new InvalidArgumentError('It must be a number.');
   return Number(text);

@@ -7,6 +7,7 @@ import type {
   InvitationView,
   JobView,
   Problem,
+  QueueView,
   Readiness,
   RunnerView,
   TokenView,
@@ -164,6 +165,26 @@ const resourcesView = z.object({
   disk: z.number(),
   custom: z.record(z.string(), z.number()),
 });
+
+const limitsView = z.object({ running: z.int().nullable(), cpu: z.number().nullable(), memory: z.number().nullable() });
+const share = z.number().meta({ description: 'The part of the cluster that it holds, of what it holds most of.' });
+
+export const queueView = z
+  .object({
+    name: z.string(),
+    weight: z.int(),
+    paused: z.boolean(),
+    strategy: z.enum(['spread', 'pack']),
+    limits: limitsView,
+    projectLimits: limitsView,
+    queued: count,
+    running: count,
+    used: resourcesView,
+    share,
+    projects: z.array(z.object({ project: z.string(), queued: count, running: count, used: resourcesView, share })),
+    index: z.int().nullable().meta({ description: 'Null: nobody has set anything.' }),
+  })
+  .meta({ id: 'Queue' }) satisfies z.ZodType<QueueView>;
 
 export const runnerView = z
   .object({

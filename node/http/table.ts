@@ -11,6 +11,7 @@ import { jobRoutes } from './jobs.ts';
 import { logRoutes } from './logs.ts';
 import type { Followers } from './logs.ts';
 import type { Route } from './route.ts';
+import { queueRoutes } from './queues.ts';
 import { runnerRoutes } from './runners.ts';
 import type { HttpLogger } from './serve.ts';
 import { tokenRoutes } from './tokens.ts';
@@ -32,6 +33,7 @@ export function routeTable(dependencies: TableDependencies): readonly Route[] {
     ...jobRoutes(core),
     ...batchRoutes(dependencies),
     ...groupRoutes(core),
+    ...queueRoutes(core),
     ...logRoutes(core, followers),
     ...runnerRoutes(core),
     ...clusterRoutes(core),

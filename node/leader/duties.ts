@@ -91,7 +91,7 @@ export class LeaderDuties {
 }
 
 function decidesAboutWaitingJobs(event: ChangeEvent): boolean {
-  if (event.kind === 'runner') return true;
+  if (event.kind === 'runner' || event.kind === 'queue') return true;
   if (event.kind !== 'job') return false;
   const heldCapacity = event.before === 'assigned' || event.before === 'running';
   return event.job.state === 'queued' || (heldCapacity && event.job.state !== 'running');

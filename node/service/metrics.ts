@@ -29,7 +29,7 @@ export class JobMetrics {
       registers,
       collect() {
         this.reset();
-        for (const [queue, count] of queuedByQueue(state())) this.set({ queue }, count);
+        for (const [queue, { size }] of queuedByQueue(state())) this.set({ queue }, size);
       },
     });
     this.#finished = new Counter({

@@ -9,6 +9,7 @@ import type { JobService } from './job-service.ts';
 import type { LogService } from './log-service.ts';
 import type { MemberService } from './member-service.ts';
 import type { OwnThings } from './own-things.ts';
+import type { QueueService } from './queue-service.ts';
 import type { TokenService } from './token-service.ts';
 
 export interface NodeCoreParts {
@@ -17,6 +18,7 @@ export interface NodeCoreParts {
   readonly own: OwnThings;
   readonly jobs: JobService;
   readonly groups: GroupService;
+  readonly queues: QueueService;
   readonly logs: LogService;
   readonly cluster: ClusterService;
   readonly members: MemberService;
@@ -27,7 +29,7 @@ export interface NodeCoreParts {
 
 /** Puts the services together into what an edge asks. */
 export function createCore(parts: NodeCoreParts): Core {
-  const { self, replica, own, jobs, groups, logs, cluster, members, backups, tokens, readiness } = parts;
+  const { self, replica, own, jobs, groups, queues, logs, cluster, members, backups, tokens, readiness } = parts;
   return {
     authenticate: (bearer) => tokens.authenticate(bearer),
     checkOwn: (identity, thing) => own.check(identity, thing),
@@ -44,6 +46,10 @@ export function createCore(parts: NodeCoreParts): Core {
     closeGroup: (identity, id) => groups.close(identity, id),
     cancelGroup: (identity, id) => groups.cancel(identity, id),
     waitForGroup: (id, timeoutMs, signal) => groups.wait(id, timeoutMs, signal),
+    queue: (name, consistency) => queues.get(name, consistency),
+    queues: (query, consistency) => queues.list(query, consistency),
+    setQueue: (identity, name, change) => queues.set(identity, name, change),
+    resetQueue: (identity, name) => queues.reset(identity, name),
     logs: (id, query, signal) => logs.read(id, query, signal),
     runners: (consistency) => cluster.runners(consistency),
     drainRunner: (identity, id, mode) => cluster.drain(identity, id, mode),

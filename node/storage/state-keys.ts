@@ -20,6 +20,7 @@ export const TABLE_LETTERS: Readonly<Record<StateTable, string>> = {
   removed: 'x',
   group: 'g',
   followUp: 'u',
+  queue: 'q',
 };
 export const FINAL_JOB_LETTER = 'f';
 

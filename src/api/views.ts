@@ -1,6 +1,6 @@
 import type { Scope } from '../auth.ts';
 import type { FinalState, JobState, Outcome, Usage } from '../jobs/job.ts';
-import type { Reason } from '../scheduling/explain.ts';
+import type { Reason, TurnOfJob } from '../scheduling/explain.ts';
 import type { JobSpec } from '../jobs/spec.ts';
 
 /** The shapes that the HTTP API answers with. Times are RFC 3339 in UTC. */
@@ -55,6 +55,7 @@ export type ExplanationView =
       readonly runners: number;
       readonly fitting: number;
       readonly reasons: readonly Reason[];
+      readonly turn: TurnOfJob;
     };
 
 export interface GroupView {
@@ -72,6 +73,41 @@ export interface GroupView {
   /** Who or what cancelled its jobs; null: nobody did. */
   readonly cancelledBy: string | null;
   readonly index: number;
+}
+
+/** Null: no limit. */
+export interface QueueLimitsView {
+  readonly running: number | null;
+  readonly cpu: number | null;
+  /** Bytes. */
+  readonly memory: number | null;
+}
+
+export interface QueueView {
+  readonly name: string;
+  readonly weight: number;
+  readonly paused: boolean;
+  readonly strategy: 'spread' | 'pack';
+  readonly limits: QueueLimitsView;
+  readonly projectLimits: QueueLimitsView;
+  /** Jobs that wait for a runner, and live attempts. */
+  readonly queued: number;
+  readonly running: number;
+  readonly used: ResourcesView;
+  /** The part of the cluster that it holds, of the resource of which it holds the largest part. */
+  readonly share: number;
+  /** Those of which a job is queued or runs. */
+  readonly projects: readonly QueueProjectView[];
+  /** The log index of its last change; null: nobody has set anything, and all is as by default. */
+  readonly index: number | null;
+}
+
+export interface QueueProjectView {
+  readonly project: string;
+  readonly queued: number;
+  readonly running: number;
+  readonly used: ResourcesView;
+  readonly share: number;
 }
 
 export function isFinalView(job: JobView): job is JobView & { readonly state: FinalState } {

@@ -8,6 +8,7 @@ import type {
   InvitationView,
   JobView,
   Page,
+  QueueView,
   RunnerView,
   TokenView,
 } from '../api/views.ts';
@@ -60,6 +61,25 @@ export interface GroupRequest {
   readonly maxRunning?: number;
   /** The first job that ends badly cancels the others. */
   readonly failFast?: boolean;
+}
+
+/** What is left out stays as it is. */
+export interface QueueRequest {
+  readonly weight?: number;
+  readonly paused?: boolean;
+  readonly strategy?: 'spread' | 'pack';
+  /** Of all its jobs that run at once. */
+  readonly limits?: QueueLimitsRequest;
+  /** The same for each project in it. */
+  readonly projectLimits?: QueueLimitsRequest;
+}
+
+/** Null lifts a limit. */
+export interface QueueLimitsRequest {
+  readonly running?: number | null;
+  readonly cpu?: number | null;
+  /** Bytes, or a size such as `512MiB`. */
+  readonly memory?: number | string | null;
 }
 
 export interface WaitOptions extends CallOptions {
@@ -179,6 +199,24 @@ export class QuorateClient {
   /** The group once it is closed and all its jobs are final, or as it is at the timeout. */
   waitForGroup(id: string, { timeoutMs, signal }: WaitOptions = {}): Promise<GroupView> {
     return this.#poll(`${groupPath(id)}/wait`, (group: GroupView) => group.state === 'finished', timeoutMs, signal);
+  }
+
+  /** One page, by name: queues that are set, hold a queued job or run one. */
+  queues(query: Pick<JobQuery, 'limit' | 'cursor'> = {}, { signal }: CallOptions = {}): Promise<Page<QueueView>> {
+    return this.#get(`/v1/queues${queryOf(query)}`, signal);
+  }
+
+  queue(name: string, { signal }: CallOptions = {}): Promise<QueueView> {
+    return this.#get(queuePath(name), signal);
+  }
+
+  setQueue(name: string, request: QueueRequest, { signal }: CallOptions = {}): Promise<QueueView> {
+    return this.#json({ method: 'PUT', path: queuePath(name), ...jsonBody(request), repeat: 'always', signal });
+  }
+
+  /** Back to what holds by default; its jobs stay. */
+  resetQueue(name: string, { signal }: CallOptions = {}): Promise<QueueView> {
+    return this.#json({ method: 'DELETE', path: queuePath(name), repeat: 'always', signal });
   }
 
   /** Each byte once, in order within its stream, over as many connections as it takes. */
@@ -406,6 +444,10 @@ function jobPath(id: string): string {
 
 function groupPath(id: string): string {
   return `/v1/groups/${encodeURIComponent(id)}`;
+}
+
+function queuePath(name: string): string {
+  return `/v1/queues/${encodeURIComponent(name)}`;
 }
 
 function blobPath(hash: string): string {

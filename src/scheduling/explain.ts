@@ -5,7 +5,8 @@ import type { JobPlan } from '../jobs/plan.ts';
 import { LIMITS } from '../limits.ts';
 import { formatConstraint, matches } from '../resources/constraint.ts';
 import { amountOf, type Resources } from '../resources/resources.ts';
-import type { Allocation, ClusterState } from '../state/state.ts';
+import { type Allocation, type ClusterState, settingsOf } from '../state/state.ts';
+import { dominantShare, type LimitInTheWay, limitInTheWay } from './use.ts';
 
 /** Why a job is where it is, in data. */
 export type Explanation =
@@ -20,18 +21,40 @@ export type Explanation =
     }
   | {
       readonly state: 'queued';
-      /** Jobs that come before it; smaller ones behind may still pass it. */
+      /** Jobs that surely come before it: of higher priority, or older ones of its queue and project. */
       readonly ahead: number;
       readonly runners: number;
       /** Those that it would fit on now. */
       readonly fitting: number;
       readonly reasons: readonly Reason[];
+      readonly turn: TurnOfJob;
     }
   | { readonly state: 'assigned' | 'running'; readonly runner: NodeId; readonly attempt: number };
+
+/**
+ * What decides between jobs of one priority: the queue that holds the smaller share by weight comes first, and in it
+ * the project that does. A share is the part of the cluster that live attempts take, of the resource of which they
+ * take the largest part.
+ */
+export interface TurnOfJob {
+  readonly queue: string;
+  readonly weight: number;
+  readonly queueShare: number;
+  readonly project: string;
+  readonly projectShare: number;
+}
 
 /** `runners`: how many it keeps the job from. One runner may be counted under several. */
 export type Reason =
   | { readonly kind: 'lost' | 'draining' | 'attempts'; readonly runners: number }
+  | { readonly kind: 'paused'; readonly queue: string; readonly runners: number }
+  | ({
+      readonly kind: 'limit';
+      /** Whose: of the queue as a whole, or of the project in it. */
+      readonly of: 'queue' | 'project';
+      readonly name: string;
+      readonly runners: number;
+    } & LimitInTheWay)
   | { readonly kind: 'constraint'; readonly constraint: string; readonly runners: number }
   | {
       readonly kind: 'resource';
@@ -82,20 +105,48 @@ function explainQueued(state: ClusterState, job: QueuedJob): Explanation {
   const { plan } = job;
   const runners = state.allocationList;
   const ready = runners.filter(({ record }) => record.state === 'ready');
+  const held = queueReasons(state, plan, runners.length);
   const reasons: Reason[] = [
+    ...held,
     countOf('lost', runners, ({ record }) => record.state === 'lost'),
     countOf('draining', runners, ({ record }) => record.state === 'draining'),
     countOf('attempts', ready, isFull),
     ...constraintReasons(plan, ready),
     ...resourceReasons(plan, ready),
-  ].filter((reason) => reason.runners > 0);
+  ].filter((reason) => reason.runners > 0 || held.includes(reason));
   const fitting = ready.filter(
     (allocation) =>
+      held.length === 0 &&
       !isFull(allocation) &&
       plan.constraints.every((constraint) => matches(constraint, allocation.record.labels)) &&
       demandsOf(plan).every(({ of, wanted }) => wanted <= of(allocation.free)),
   ).length;
-  return { state: 'queued', ahead: state.queue.ahead(job), runners: runners.length, fitting, reasons };
+  const ahead = state.queue.ahead(job);
+  return { state: 'queued', ahead, runners: runners.length, fitting, reasons, turn: turnOf(state, plan) };
+}
+
+function turnOf(state: ClusterState, plan: JobPlan): TurnOfJob {
+  const { queue, project } = plan;
+  const { use } = state;
+  return {
+    queue,
+    weight: settingsOf(state, queue).weight,
+    queueShare: dominantShare(use.useOf(queue), use.capacity),
+    project,
+    projectShare: dominantShare(use.useOfProject(plan), use.capacity),
+  };
+}
+
+/** What keeps a job from every runner. */
+function queueReasons(state: ClusterState, plan: JobPlan, runners: number): Reason[] {
+  const { queue, project, demand } = plan;
+  const settings = settingsOf(state, queue);
+  const reasons: Reason[] = settings.state === 'paused' ? [{ kind: 'paused', queue, runners }] : [];
+  const ofQueue = limitInTheWay(state.use.useOf(queue), settings.limits, demand);
+  if (ofQueue !== null) reasons.push({ kind: 'limit', of: 'queue', name: queue, ...ofQueue, runners });
+  const ofProject = limitInTheWay(state.use.useOfProject(plan), settings.projectLimits, demand);
+  if (ofProject !== null) reasons.push({ kind: 'limit', of: 'project', name: project, ...ofProject, runners });
+  return reasons;
 }
 
 function isFull({ jobs }: Allocation): boolean {

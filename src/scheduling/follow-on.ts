@@ -1,4 +1,5 @@
 import type { JobId, NodeId } from '../ids.ts';
+import type { JobPlan } from '../jobs/plan.ts';
 import { add } from '../resources/resources.ts';
 import type { Command } from '../state/commands.ts';
 import type { ClusterState } from '../state/state.ts';
@@ -19,12 +20,15 @@ export function followOn(
   const allocation = state.allocations.get(runner);
   if (allocation === undefined || state.queue.size === 0) return [];
   const staying = new Set(allocation.jobs);
+  const plans: JobPlan[] = [];
   let { free } = allocation;
   for (const id of ending) {
     const job = state.jobs.get(id);
     if (job === undefined || !staying.delete(id)) continue;
     free = add(free, job.plan.demand);
+    plans.push(job.plan);
   }
   const freed = { record: allocation.record, free, jobs: staying };
-  return schedule({ queue: state.queue, allocationList: [freed] }, { limit: ending.length, random });
+  const { queue, queues, use } = state;
+  return schedule({ queue, queues, use, allocationList: [freed] }, { limit: ending.length, random, ending: plans });
 }

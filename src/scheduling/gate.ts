@@ -1,4 +1,4 @@
-import { orderKey, type Ordered } from './queue-order.ts';
+import { orderKey, type Ordered } from './lane.ts';
 import { SortedRun } from './sorted-run.ts';
 
 /** Lets so many jobs through at a time; the others wait in the order of the queue. */

@@ -1,7 +1,7 @@
 import TinyQueue from 'tinyqueue';
 import { assert } from '../errors.ts';
 import type { QueuedJob } from '../jobs/job.ts';
-import { type JobClass, orderKey } from './queue-order.ts';
+import { type JobClass, orderKey } from './lane.ts';
 
 /** The next job of one class. */
 export interface Head {
@@ -12,7 +12,7 @@ export interface Head {
 }
 
 /**
- * Merges the classes of the queue into one order, opening a class only when its first job's turn has come. The queue
+ * Merges the classes of a lane into one order, opening a class only when its first job's turn has come. The lane
  * must not change meanwhile.
  */
 export class HeadsInOrder {
@@ -53,7 +53,7 @@ export class HeadsInOrder {
     if (jobClass === undefined) return null;
     const rest = jobClass.jobs.values();
     const { value: job } = rest.next();
-    assert(job !== undefined, 'a class of the queue holds a job');
+    assert(job !== undefined, 'a class of a lane holds a job');
     return { jobClass, job, key: orderKey(job), rest };
   }
 }

@@ -4,12 +4,12 @@ import { attemptOf } from '../jobs/lifecycle.ts';
 import type { JobPlan } from '../jobs/plan.ts';
 import type { Command, Placement } from '../state/commands.ts';
 import { nothingWaitsAhead } from '../state/placement.ts';
-import type { Allocation, ClusterState } from '../state/state.ts';
+import { type Allocation, type ClusterState, settingsOf } from '../state/state.ts';
 import { accepts, hasRoom } from './feasibility.ts';
-import { HeadsInOrder } from './heads-in-order.ts';
-import type { JobClass } from './queue-order.ts';
-import { COMPARE_ALL_UP_TO, pickBest, PROBES, type Random, takenShare } from './rank.ts';
+import type { JobClass } from './lane.ts';
+import { COMPARE_ALL_UP_TO, costAt, pickBest, PROBES, type Random } from './rank.ts';
 import { type Search, type SeatAtRunner, seatOf, Seats } from './seats.ts';
+import { type Shared, Turns } from './turns.ts';
 
 /** Comparisons of a class of jobs with a runner in one call: some ten milliseconds of them … */
 const MAX_CHECKS = 2_000_000;
@@ -20,8 +20,16 @@ const SAMPLED_CLASSES = 8;
 
 type Assign = Extract<Command, { kind: 'assign' }>;
 
-/** What the scheduler looks at: who waits, and where there is room. */
-export type Schedulable = Pick<ClusterState, 'queue' | 'allocationList'>;
+/** What the scheduler looks at: who waits, what runs already, and where there is room. */
+export type Schedulable = Shared & Pick<ClusterState, 'allocationList'>;
+
+export interface ScheduleOptions {
+  /** Of assignments. */
+  readonly limit: number;
+  readonly random: Random;
+  /** Jobs that end in the same breath: what they take no longer counts for their queues and projects. */
+  readonly ending?: readonly JobPlan[];
+}
 
 /**
  * The fast path of the accepting node: a runner for a job that is submitted now, as far as this node's state knows.
@@ -36,61 +44,72 @@ export function placeOne(
 ): Placement | null {
   if (!nothingWaitsAhead(state, plan)) return null;
   const candidates = findCandidates(state.allocationList, plan, random);
-  const shareOf = (seat: SeatAtRunner): number => takenShare(seat, plan.demand) + load(seat.placement.runner);
-  return pickBest(candidates, shareOf, random)?.placement ?? null;
+  const { strategy } = settingsOf(state, plan.queue);
+  const costOf = (seat: SeatAtRunner): number => costAt(seat, plan.demand, strategy) + load(seat.placement.runner);
+  return pickBest(candidates, costOf, random)?.placement ?? null;
 }
 
 /**
- * The leader's decisions for what is queued, in order, against what is free in this state less what the decisions
+ * The leader's decisions for what is queued, turn by turn, against what is free in this state less what the decisions
  * before took. A job that fits nowhere is passed by those behind it.
- *
- * @param options.limit of assignments
  */
-export function schedule(state: Schedulable, options: { readonly limit: number; readonly random: Random }): Assign[] {
-  const { queue } = state;
-  const commands: Assign[] = [];
-  if (queue.size === 0) return commands;
+export function schedule(state: Schedulable, options: ScheduleOptions): Assign[] {
+  if (state.queue.size === 0) return [];
+  const turns = new Turns(state, options.ending ?? []);
   const seats = new Seats(state.allocationList, options.random);
-  const heads = new HeadsInOrder(queue.classes.values());
-  const searches = new Map<JobClass, Search>();
-  while (commands.length < options.limit) {
-    if (seats.checks + searches.size * CLASS_CHECKS > MAX_CHECKS) {
-      placeSamples(state, { seats, searches, commands }, options);
+  const round: Round = { turns, seats, searches: new Map(), seen: new Set(), commands: [] };
+  while (round.commands.length < options.limit) {
+    if (seats.checks + turns.passed * CLASS_CHECKS > MAX_CHECKS) {
+      placeSamples(state, round, options);
       break;
     }
-    const head = heads.next();
-    if (head === null) break;
-    const placement = seats.take(searchFor(head.jobClass, seats, searches));
-    if (placement === null) heads.drop(head);
+    const turn = turns.next();
+    if (turn === null) break;
+    round.seen.add(turn.jobClass);
+    const placement = seats.take(searchFor(turn.jobClass, round), turn.strategy);
+    if (placement === null) turns.pass();
     else {
-      commands.push(assignment(head.job, placement));
-      heads.advance(head);
+      round.commands.push(assignment(turn.job, placement));
+      turns.serve();
     }
   }
-  return commands;
+  return round.commands;
 }
 
-function searchFor(jobClass: JobClass, seats: Seats, searches: Map<JobClass, Search>): Search {
-  const known = searches.get(jobClass);
+/** One call of the scheduler. */
+interface Round {
+  readonly turns: Turns;
+  readonly seats: Seats;
+  /** By the key of the class: where one lane's jobs find no room, another's that ask for the same do not either. */
+  readonly searches: Map<string, Search>;
+  /** Whose turn has come. */
+  readonly seen: Set<JobClass>;
+  readonly commands: Assign[];
+}
+
+function searchFor(jobClass: JobClass, { seats, searches }: Round): Search {
+  const known = searches.get(jobClass.key);
   if (known !== undefined) return known;
   const made = seats.search(jobClass);
-  searches.set(jobClass, made);
+  searches.set(jobClass.key, made);
   return made;
 }
 
 /** Keeps classes at the back from waiting for ever behind more of them than one call can look at. */
-function placeSamples(
-  state: Schedulable,
-  round: { readonly seats: Seats; readonly searches: Map<JobClass, Search>; readonly commands: Assign[] },
-  { limit, random }: { readonly limit: number; readonly random: Random },
-): void {
-  const { seats, searches, commands } = round;
+function placeSamples(state: Schedulable, round: Round, { limit, random }: ScheduleOptions): void {
+  const { turns, seats, seen, commands } = round;
   for (let i = 0; i < SAMPLED_CLASSES && commands.length < limit; i += 1) {
-    const jobClass = state.queue.classes.sample(random());
+    const within = random();
+    const lane = state.queue.sampleLane(random());
+    const jobClass = lane?.classes.sample(within);
     const first = jobClass?.jobs.first();
-    if (jobClass === undefined || first === undefined || searches.has(jobClass)) continue;
-    const placement = seats.take(searchFor(jobClass, seats, searches));
-    if (placement !== null) commands.push(assignment(first, placement));
+    if (lane === undefined || jobClass === undefined || first === undefined || seen.has(jobClass)) continue;
+    seen.add(jobClass);
+    const strategy = turns.strategyFor(lane, jobClass);
+    const placement = strategy === null ? null : seats.take(searchFor(jobClass, round), strategy);
+    if (placement === null) continue;
+    commands.push(assignment(first, placement));
+    turns.serveOutOfTurn(lane, jobClass);
   }
 }
 

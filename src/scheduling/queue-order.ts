@@ -1,123 +1,114 @@
 import { assert } from '../errors.ts';
 import type { QueuedJob } from '../jobs/job.ts';
-import type { JobPlan } from '../jobs/plan.ts';
 import { LIMITS } from '../limits.ts';
-import { formatConstraint } from '../resources/constraint.ts';
+import { firstKeyOf, Lane, orderKey } from './lane.ts';
 import { SortedRun } from './sorted-run.ts';
 
-/** Submissions that keys tell apart; with the priorities above them they stay whole numbers. */
-const SEQUENCES = 2 ** 45;
-
-/** Jobs that ask for the same: where one of them does not fit, none does. */
-export interface JobClass {
-  readonly key: string;
-  readonly demand: JobPlan['demand'];
-  readonly constraints: JobPlan['constraints'];
-  readonly jobs: SortedRun<QueuedJob>;
+/** What is queued in one queue. */
+export interface QueueOfLanes {
+  readonly name: string;
+  /** By project. */
+  readonly lanes: ReadonlyMap<string, Lane>;
+  readonly size: number;
+  readonly highestPriority: number;
 }
 
-/**
- * All queued jobs, in order: the higher priority first, then the older submission. They are kept by class, so that the
- * scheduler passes a million jobs that fit nowhere in one step.
- */
+interface Mutable extends QueueOfLanes {
+  readonly lanes: Map<string, Lane>;
+  readonly sizes: Map<string, number>;
+  readonly byPriority: Uint32Array;
+  size: number;
+  highestPriority: number;
+}
+
+/** All queued jobs: by queue, there by project, and there in order. Whose turn it is between them: `Turns`. */
 export class JobQueue {
-  readonly #classes = new Map<string, JobClass>();
-  /** Classes in the order of their first jobs. */
-  readonly #byFirst = new SortedRun<JobClass>();
-  readonly #byPriority: number[] = Array.from({ length: LIMITS.priorityMax + 1 }, () => 0);
-  readonly #byQueue = new Map<string, number>();
+  readonly #queues = new Map<string, Mutable>();
+  /** All lanes, to draw from by chance. */
+  readonly #lanes = new SortedRun<Lane>();
+  #lanesMade = 0;
   #size = 0;
 
   get size(): number {
     return this.#size;
   }
 
-  get classes(): Pick<SortedRun<JobClass>, 'values' | 'sample' | 'size'> {
-    return this.#byFirst;
+  get queues(): ReadonlyMap<string, QueueOfLanes> {
+    return this.#queues;
   }
 
-  get countsByQueue(): ReadonlyMap<string, number> {
-    return this.#byQueue;
+  sizeOfLane(queue: string, project: string): number {
+    return this.#queues.get(queue)?.sizes.get(project) ?? 0;
   }
 
   add(job: QueuedJob): void {
-    const jobClass = this.#classFor(job.plan);
-    const first = jobClass.jobs.firstKey();
-    jobClass.jobs.insert(orderKey(job), job);
-    this.#moveClass(jobClass, first);
-    this.#count(job, 1);
+    const { queue: name, project, priority } = job.plan;
+    const queue = this.#queues.get(name) ?? emptyQueue(name);
+    this.#queues.set(name, queue);
+    const lane = queue.lanes.get(project) ?? this.#openLane(queue, project);
+    lane.add(job);
+    this.#size += 1;
+    queue.size += 1;
+    queue.sizes.set(project, (queue.sizes.get(project) ?? 0) + 1);
+    queue.byPriority[priority] = (queue.byPriority[priority] ?? 0) + 1;
+    queue.highestPriority = Math.max(queue.highestPriority, priority);
   }
 
   remove(job: QueuedJob): void {
-    const jobClass = this.#classes.get(classKey(job.plan));
-    const first = jobClass?.jobs.firstKey();
-    assert(jobClass?.jobs.delete(orderKey(job)) === true, 'a queued job is in the queue');
-    this.#moveClass(jobClass, first);
-    if (jobClass.jobs.size === 0) this.#classes.delete(jobClass.key);
-    this.#count(job, -1);
+    const { queue: name, project, priority } = job.plan;
+    const queue = this.#queues.get(name);
+    const lane = queue?.lanes.get(project);
+    assert(queue !== undefined && lane !== undefined, 'a queued job is in the queue');
+    lane.remove(job);
+    this.#size -= 1;
+    queue.size -= 1;
+    const left = (queue.sizes.get(project) ?? 0) - 1;
+    if (left > 0) queue.sizes.set(project, left);
+    else this.#closeLane(queue, lane);
+    if (queue.size === 0) this.#queues.delete(name);
+    const sameLeft = (queue.byPriority[priority] ?? 0) - 1;
+    queue.byPriority[priority] = sameLeft;
+    if (sameLeft === 0 && priority === queue.highestPriority) {
+      queue.highestPriority = queue.byPriority.findLastIndex((count) => count > 0);
+    }
   }
 
-  /** Null when nothing is queued. */
-  highestPriority(): number | null {
-    if (this.#size === 0) return null;
-    return this.#byPriority.findLastIndex((count) => count > 0);
-  }
-
-  /** How many jobs come before this one. */
+  /** How many jobs surely come before this one: those of higher priority, and older ones of its queue and project. */
   ahead(job: QueuedJob): number {
-    const key = orderKey(job);
+    const { queue, project, priority } = job.plan;
+    const own = this.#queues.get(queue)?.lanes.get(project);
     let ahead = 0;
-    for (const { jobs } of this.#classes.values()) ahead += jobs.rank(key);
+    for (const lane of this.#lanes.values()) ahead += lane.rank(lane === own ? orderKey(job) : firstKeyOf(priority));
     return ahead;
+  }
+
+  /** Any of them. @param draw in [0, 1) */
+  sampleLane(draw: number): Lane | undefined {
+    return this.#lanes.sample(draw);
   }
 
   /** In order within each class only. */
   *all(): Generator<QueuedJob, undefined> {
-    for (const { jobs } of this.#classes.values()) yield* jobs.values();
+    for (const lane of this.#lanes.values()) yield* lane.all();
     return undefined;
   }
 
-  #classFor(plan: JobPlan): JobClass {
-    const key = classKey(plan);
-    const known = this.#classes.get(key);
-    if (known !== undefined) return known;
-    const { demand, constraints } = plan;
-    const made: JobClass = { key, demand, constraints, jobs: new SortedRun() };
-    this.#classes.set(key, made);
-    return made;
+  #openLane(queue: Mutable, project: string): Lane {
+    this.#lanesMade += 1;
+    const lane = new Lane({ queue: queue.name, project }, this.#lanesMade);
+    queue.lanes.set(project, lane);
+    this.#lanes.insert(lane.number, lane);
+    return lane;
   }
 
-  #moveClass(jobClass: JobClass, before: number | undefined): void {
-    const now = jobClass.jobs.firstKey();
-    if (now === before) return;
-    if (before !== undefined) this.#byFirst.delete(before);
-    if (now !== undefined) this.#byFirst.insert(now, jobClass);
-  }
-
-  #count(job: QueuedJob, change: 1 | -1): void {
-    const { priority, queue } = job.plan;
-    this.#size += change;
-    this.#byPriority[priority] = (this.#byPriority[priority] ?? 0) + change;
-    const queued = (this.#byQueue.get(queue) ?? 0) + change;
-    if (queued === 0) this.#byQueue.delete(queue);
-    else this.#byQueue.set(queue, queued);
+  #closeLane(queue: Mutable, lane: Lane): void {
+    queue.lanes.delete(lane.project);
+    queue.sizes.delete(lane.project);
+    this.#lanes.delete(lane.number);
   }
 }
 
-export interface Ordered {
-  readonly sequence: number;
-  readonly plan: Pick<JobPlan, 'priority'>;
-}
-
-/** Unique, and smaller for what comes first. */
-export function orderKey(job: Ordered): number {
-  return (LIMITS.priorityMax - job.plan.priority) * SEQUENCES + job.sequence;
-}
-
-function classKey({ demand, constraints }: JobPlan): string {
-  const { cpuMilli, memoryBytes, gpu, diskBytes, custom } = demand;
-  let key = `${cpuMilli} ${memoryBytes} ${gpu} ${diskBytes}`;
-  for (const name of Object.keys(custom).toSorted()) key += ` ${name}=${custom[name]}`;
-  for (const constraint of constraints) key += `\n${formatConstraint(constraint)}`;
-  return key;
+function emptyQueue(name: string): Mutable {
+  const byPriority = new Uint32Array(LIMITS.priorityMax + 1);
+  return { name, lanes: new Map(), sizes: new Map(), byPriority, size: 0, highestPriority: 0 };
 }

@@ -1,3 +1,4 @@
+import type { QueueSettings } from '../jobs/queue-settings.ts';
 import { amountOf, type Resources } from '../resources/resources.ts';
 
 /** Uniform in [0, 1). */
@@ -15,8 +16,8 @@ export const COMPARE_ALL_UP_TO = 32;
 /** Random runners that are looked at for two that have room, before all of them are. */
 export const PROBES = 16;
 
-/** The part of the scarcest resource that is taken once the job is there; spreading wants it small. */
-export function takenShare({ total, free }: Seat, demand: Resources): number {
+/** The part of the scarcest resource that is taken once the job is there; spreading wants it small, packing large. */
+function takenShare({ total, free }: Seat, demand: Resources): number {
   let share = Math.max(
     part(total.cpuMilli, free.cpuMilli, demand.cpuMilli),
     part(total.memoryBytes, free.memoryBytes, demand.memoryBytes),
@@ -30,26 +31,29 @@ export function takenShare({ total, free }: Seat, demand: Resources): number {
   return share;
 }
 
-/**
- * The candidate that spreading prefers: the smallest share, then the fewest attempts, then by chance.
- * @param shareOf what is taken there, as `takenShare`
- */
+/** Smaller where a queue of this strategy prefers its jobs to go. */
+export function costAt(seat: Seat, demand: Resources, strategy: QueueSettings['strategy']): number {
+  const share = takenShare(seat, demand);
+  return strategy === 'spread' ? share : -share;
+}
+
+/** The candidate of the smallest cost, then of the fewest attempts, then by chance. */
 export function pickBest<Candidate extends Seat>(
   candidates: readonly Candidate[],
-  shareOf: (candidate: Candidate) => number,
+  costOf: (candidate: Candidate) => number,
   random: Random,
 ): Candidate | null {
   let best: Candidate | null = null;
-  let bestShare = 0;
+  let bestCost = 0;
   let equals = 0;
   for (const candidate of candidates) {
-    const share = shareOf(candidate);
-    const order = best === null ? -1 : share - bestShare || candidate.attempts - best.attempts;
+    const cost = costOf(candidate);
+    const order = best === null ? -1 : cost - bestCost || candidate.attempts - best.attempts;
     if (order > 0) continue;
     equals = order === 0 ? equals + 1 : 1;
     if (order === 0 && random() * equals >= 1) continue;
     best = candidate;
-    bestShare = share;
+    bestCost = cost;
   }
   return best;
 }

@@ -1,10 +1,11 @@
+import type { QueueSettings } from '../jobs/queue-settings.ts';
 import { formatConstraint } from '../resources/constraint.ts';
 import { amountOf, fits, type Resources, subtract, ZERO } from '../resources/resources.ts';
 import { LIMITS } from '../limits.ts';
 import type { Placement } from '../state/commands.ts';
 import type { Allocation } from '../state/state.ts';
 import { accepts, type Wanted } from './feasibility.ts';
-import { COMPARE_ALL_UP_TO, pickBest, PROBES, type Random, type Seat, takenShare } from './rank.ts';
+import { COMPARE_ALL_UP_TO, costAt, pickBest, PROBES, type Random, type Seat } from './rank.ts';
 
 /** A runner as a scratch copy: what is free there shrinks with each decision, and the state stays as it is. */
 export interface SeatAtRunner extends Seat {
@@ -64,10 +65,10 @@ export class Seats {
   }
 
   /** Takes the room for one such job; null: no runner has it. */
-  take(search: Search): Placement | null {
+  take(search: Search, strategy: QueueSettings['strategy']): Placement | null {
     const { demand } = search.wanted;
     const drawn = this.#draw(search).map((at) => ({ at, ...this.#seat(at) }));
-    const best = pickBest(drawn, (seat) => takenShare(seat, demand), this.#random);
+    const best = pickBest(drawn, (seat) => costAt(seat, demand, strategy), this.#random);
     if (best === null) return null;
     const seat = this.#seat(best.at);
     seat.free = subtract(seat.free, demand);

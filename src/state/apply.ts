@@ -11,6 +11,7 @@ import { type Asker, identify, permit, permitOwn } from './permissions.ts';
 import { purge } from './purge-command.ts';
 import type { StateRecord } from './records.ts';
 import { judgeRepeat, noteApplied, repeatedResults } from './repeats.ts';
+import * as queueCommands from './queue-commands.ts';
 import * as runnerCommands from './runner-commands.ts';
 import { isCommand, isTimestamp } from './shapes.ts';
 import type { ClusterState } from './state.ts';
@@ -107,6 +108,10 @@ function applyCommand(changes: ChangeSet, command: Command, asker: Asker): Comma
       return groupCommands.close(changes, command);
     case 'cancelGroup':
       return groupCommands.cancel(changes, command, asker.id);
+    case 'setQueue':
+      return queueCommands.set(changes, command);
+    case 'resetQueue':
+      return queueCommands.reset(changes, command);
     case 'registerRunner':
       return runnerCommands.registerRunner(changes, command);
     case 'loseRunner':

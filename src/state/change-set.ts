@@ -7,6 +7,7 @@ import type {
   FollowUpRecord,
   NodeRecord,
   ProposerRecord,
+  QueueRecord,
   RemovedRecord,
   RevivedRecord,
   RunnerRecord,
@@ -14,7 +15,16 @@ import type {
   StateTables,
   TokenRecord,
 } from './records.ts';
-import { allocate, type ClusterState, deallocate, enterJob, leaveJob, setGroupDue } from './state.ts';
+import {
+  allocate,
+  type ClusterState,
+  deallocate,
+  enterJob,
+  isLive,
+  leaveJob,
+  setGroupDue,
+  settingsOf,
+} from './state.ts';
 
 /** What others react to, in the order in which it happened. A null value: it is gone. */
 export type ChangeEvent =
@@ -23,6 +33,7 @@ export type ChangeEvent =
   | { readonly kind: 'purged'; readonly id: JobId }
   /** Once an entry, as it is at its end. */
   | { readonly kind: 'group'; readonly id: GroupId; readonly group: Group | null }
+  | { readonly kind: 'queue'; readonly name: string; readonly queue: QueueRecord | null }
   | { readonly kind: 'runner'; readonly id: NodeId; readonly runner: RunnerRecord | null }
   | { readonly kind: 'node'; readonly id: NodeId; readonly node: NodeRecord | null }
   | { readonly kind: 'token'; readonly id: TokenId; readonly token: TokenRecord | null };
@@ -58,6 +69,8 @@ export class ChangeSet {
   /** @param before the job as the state held it, or as it was when it was final; null for a new one */
   putJob(before: Job | null, job: Job): void {
     if (before === job) return;
+    // Its queue's account stays open while the job goes from one state to the next.
+    this.state.use.open(job.plan);
     if (before !== null && !isFinal(before)) leaveJob(this.state, before);
     const after = this.admit(before, job);
     if (isFinal(after)) {
@@ -67,6 +80,10 @@ export class ChangeSet {
       this.state.jobs.set(after.id, after);
       enterJob(this.state, after);
     }
+    if (isLive(after) && (before === null || !isLive(before))) {
+      this.state.use.charge(after.plan, settingsOf(this.state, after.plan.queue).weight);
+    }
+    this.state.use.close(job.plan);
     this.#jobs.set(after.id, after);
     this.events.push({ kind: 'job', job: after, before: before?.state ?? null });
     this.#countInGroup(before, after);
@@ -92,6 +109,13 @@ export class ChangeSet {
     }
     this.record('group', id, group);
     this.#groups.add(id);
+  }
+
+  putQueue(name: string, queue: QueueRecord | null): void {
+    if (queue === null) this.state.queues.delete(name);
+    else this.state.queues.set(name, queue);
+    this.record('queue', name, queue);
+    this.events.push({ kind: 'queue', name, queue });
   }
 
   /** Takes the place of one of the same kind and id. */

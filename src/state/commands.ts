@@ -3,6 +3,7 @@ import type { RejectionCode } from '../errors.ts';
 import type { GroupId, Incarnation, JobId, NodeId, TokenId } from '../ids.ts';
 import type { GroupSpec } from '../jobs/group.ts';
 import type { AttemptEnd, FinalJob, FinalState, Timestamp } from '../jobs/job.ts';
+import type { QueueChange } from '../jobs/queue-settings.ts';
 import type { JobSpec } from '../jobs/spec.ts';
 import type { Resources } from '../resources/resources.ts';
 import type { MemberWish, VoterPolicy } from './records.ts';
@@ -53,6 +54,9 @@ export type Command =
   | { readonly kind: 'createGroup'; readonly id: GroupId; readonly spec: GroupSpec }
   | { readonly kind: 'closeGroup'; readonly id: GroupId }
   | { readonly kind: 'cancelGroup'; readonly id: GroupId }
+  | { readonly kind: 'setQueue'; readonly name: string; readonly change: QueueChange }
+  /** Back to what holds by default; its jobs stay. */
+  | { readonly kind: 'resetQueue'; readonly name: string }
   | {
       readonly kind: 'registerRunner';
       readonly runner: NodeId;

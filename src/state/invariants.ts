@@ -3,12 +3,14 @@ import { unfinishedOf } from '../jobs/group.ts';
 import type { Job, LiveJob, UnfinishedJob } from '../jobs/job.ts';
 import { attemptOf } from '../jobs/lifecycle.ts';
 import { add, amountOf, type Resources, ZERO } from '../resources/resources.ts';
+import type { Use } from '../scheduling/use.ts';
 import type { JobsInOrder } from './relations.ts';
-import type { Allocation, ClusterState } from './state.ts';
+import { type Allocation, type ClusterState, isLive } from './state.ts';
 
 /** Looks at the whole state: for tests after each step, too slow for a cluster at work. @throws AssertionError */
 export function checkInvariants(state: ClusterState): void {
   checkQueue(state);
+  checkUse(state);
   checkCounts(state);
   checkDue(state);
   checkRelations(state);
@@ -29,11 +31,49 @@ function checkQueue(state: ClusterState): void {
   const wanted = [...state.jobs.values()].filter((job) => job.state === 'queued');
   assert(wanted.length === queued.size, 'every queued job is in the queue');
   assert(state.queue.size === queued.size, 'the queue knows its size');
-  const byQueue = [...state.queue.countsByQueue.values()].reduce((sum, count) => sum + count, 0);
-  assert(byQueue === queued.size, 'the counts by queue add up');
-  const priorities = wanted.map((job) => job.plan.priority);
-  const highest = priorities.length === 0 ? null : Math.max(...priorities);
-  assert(state.queue.highestPriority() === highest, 'the queue knows its highest priority');
+  const byQueue = Map.groupBy(wanted, ({ plan }) => plan.queue);
+  assert(byQueue.size === state.queue.queues.size, 'no queue is known in which nothing is queued');
+  for (const { name, size, lanes, highestPriority } of state.queue.queues.values()) {
+    const plans = byQueue.get(name)?.map(({ plan }) => plan) ?? [];
+    assert(size === plans.length, 'a queue knows its size');
+    assert(
+      highestPriority === Math.max(...plans.map(({ priority }) => priority)),
+      'a queue knows its highest priority',
+    );
+    assert(lanes.size === new Set(plans.map(({ project }) => project)).size, 'a queue knows its projects');
+    for (const project of lanes.keys()) {
+      const own = plans.filter((plan) => plan.project === project).length;
+      assert(state.queue.sizeOfLane(name, project) === own && own > 0, 'a queue knows how many jobs a project has');
+    }
+  }
+}
+
+function checkUse({ use, jobs, runners }: ClusterState): void {
+  const counted = [...jobs.values()].filter(({ state }) => state !== 'waiting');
+  const byQueue = Map.groupBy(counted, ({ plan }) => plan.queue);
+  assert(byQueue.size === use.queues.size, 'a queue has an account while jobs of it are queued or run');
+  for (const [queue, account] of use.queues) {
+    const own = byQueue.get(queue) ?? [];
+    assert(account.jobs === own.length && isUseOf(account.use, own), 'the account of a queue holds what it uses');
+    const byProject = Map.groupBy(own, ({ plan }) => plan.project);
+    assert(byProject.size === account.projects.size, 'a project has an account while jobs of it are queued or run');
+    for (const [project, { jobs: count, use: used }] of account.projects) {
+      const its = byProject.get(project) ?? [];
+      assert(count === its.length && isUseOf(used, its), 'the account of a project holds what it uses');
+    }
+  }
+  assert(use.capacity.runners === runners.size, 'all runners count');
+  const total = [...runners.values()].reduce((sum, runner) => add(sum, runner.total), ZERO);
+  assert(
+    amountsOf(ZERO, total, use.capacity.total).every((amount) => amount.total === amount.free),
+    'what runners have adds up',
+  );
+}
+
+function isUseOf({ running, taken }: Use, own: readonly UnfinishedJob[]): boolean {
+  const live = own.filter(isLive);
+  const sum = live.reduce((all, { plan }) => add(all, plan.demand), ZERO);
+  return running === live.length && amountsOf(ZERO, sum, taken).every(({ total, free }) => total === free);
 }
 
 function checkCounts(state: ClusterState): void {

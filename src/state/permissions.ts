@@ -41,6 +41,8 @@ export const RULES: Readonly<Record<CommandKind, Rule>> = {
   assign: { scope: null, system: 'may' },
   started: { scope: null, system: 'may' },
   ended: { scope: null, system: 'may' },
+  setQueue: { scope: 'cluster:write', system: 'mayNot' },
+  resetQueue: { scope: 'cluster:write', system: 'mayNot' },
   registerRunner: { scope: null, system: 'may' },
   loseRunner: { scope: null, system: 'may' },
   drainRunner: { scope: 'runners:write', system: 'mayNot' },

@@ -1,8 +1,9 @@
 import type { NodeId } from '../ids.ts';
 import type { JobPlan } from '../jobs/plan.ts';
 import { accepts, hasRoom } from '../scheduling/feasibility.ts';
+import { isFull, limitInTheWay } from '../scheduling/use.ts';
 import { type Placement, refuse, type Refusal } from './commands.ts';
-import type { Allocation, ClusterState } from './state.ts';
+import { type Allocation, type ClusterState, settingsOf } from './state.ts';
 
 /** Whether a job may be assigned there now. Whoever chose the place, leader or not, chose from an older state. */
 export function checkPlacement(state: ClusterState, plan: JobPlan, placement: Placement): Refusal | null {
@@ -12,13 +13,30 @@ export function checkPlacement(state: ClusterState, plan: JobPlan, placement: Pl
   if (record.state === 'draining') return refuse('wrongState', 'the runner is draining');
   if (!accepts(record, plan)) return refuse('conflict', 'the runner does not meet the constraints');
   if (!hasRoom({ free, attempts: jobs.size }, plan)) return refuse('conflict', 'the runner has not enough free');
+  return checkQueue(state, plan);
+}
+
+function checkQueue(state: ClusterState, plan: JobPlan): Refusal | null {
+  const { queue, project, demand } = plan;
+  const { state: mode, limits, projectLimits } = settingsOf(state, queue);
+  if (mode === 'paused') return refuse('wrongState', `the queue ${queue} is paused`);
+  if (limitInTheWay(state.use.useOf(queue), limits, demand) !== null) {
+    return refuse('conflict', `it would pass a limit of the queue ${queue}`);
+  }
+  if (limitInTheWay(state.use.useOfProject(plan), projectLimits, demand) !== null) {
+    return refuse('conflict', `it would pass a limit of the project ${project} in the queue ${queue}`);
+  }
   return null;
 }
 
-/** Nothing that is queued comes before a job of this priority that is submitted now. */
+/** Nothing that is queued, and could start if there were room, comes before a job of this priority submitted now. */
 export function nothingWaitsAhead(state: ClusterState, plan: JobPlan): boolean {
-  const waiting = state.queue.highestPriority();
-  return waiting === null || waiting < plan.priority;
+  for (const { name, highestPriority } of state.queue.queues.values()) {
+    if (highestPriority < plan.priority) continue;
+    const { state: mode, limits } = settingsOf(state, name);
+    if (mode === 'open' && !isFull(state.use.useOf(name), limits)) return false;
+  }
+  return true;
 }
 
 function currentAllocation(state: ClusterState, { runner, incarnation }: Placement): Allocation | Refusal {

@@ -9,9 +9,9 @@ export function countsByState(state: ClusterState): Readonly<Record<HeapState, n
   return state.counts;
 }
 
-/** How many jobs wait for a runner, by queue; a queue where none waits is not there. */
-export function queuedByQueue(state: ClusterState): ReadonlyMap<string, number> {
-  return state.queue.countsByQueue;
+/** Queues in which a job waits for a runner, and how many do. */
+export function queuedByQueue(state: ClusterState): ReadonlyMap<string, { readonly size: number }> {
+  return state.queue.queues;
 }
 
 /** Jobs assigned to or running at a runner. */

@@ -2,6 +2,7 @@ import type { Scope } from '../auth.ts';
 import type { GroupId, Incarnation, JobId, NodeId, TokenId } from '../ids.ts';
 import type { Group } from '../jobs/group.ts';
 import type { FinalState, Job, Timestamp } from '../jobs/job.ts';
+import type { QueueSettings } from '../jobs/queue-settings.ts';
 import type { Resources } from '../resources/resources.ts';
 
 /** What the replicated state consists of, by table. The storage keeps each as one key and one value. */
@@ -111,6 +112,12 @@ export type FollowUpRecord =
       readonly at: Timestamp;
     };
 
+/** What somebody has set for a queue; one without a record is as by default. */
+export interface QueueRecord extends QueueSettings {
+  /** The log index of the entry that last changed it. */
+  readonly index: number;
+}
+
 /** One record, of the whole cluster. */
 export interface ClusterRecord {
   readonly clusterId: string;
@@ -141,6 +148,8 @@ export interface StateTables {
   readonly group: Group;
   /** Key: its kind, a blank and the id. */
   readonly followUp: FollowUpRecord;
+  /** Key: its name. */
+  readonly queue: QueueRecord;
 }
 
 export type StateTable = keyof StateTables;

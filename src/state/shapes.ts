@@ -86,6 +86,18 @@ const isGroupSpec = shape({
   maxRunning: orNull((count) => isPositive(count) && (count as number) <= LIMITS.groupRunningMax),
   onFailure: oneOf(new Set(['continue', 'cancel'])),
 });
+const isQueueLimits: Check = optionalShape({
+  running: orNull(isCount),
+  cpuMilli: orNull(isCount),
+  memoryBytes: orNull(isCount),
+});
+const isQueueChange: Check = optionalShape({
+  weight: (weight) => isPositive(weight) && (weight as number) <= LIMITS.queueWeightMax,
+  state: oneOf(new Set(['open', 'paused'])),
+  strategy: oneOf(new Set(['spread', 'pack'])),
+  limits: isQueueLimits,
+  projectLimits: isQueueLimits,
+});
 const isDependency = shape({ job: isNewJobId, on: oneOf(new Set(['succeeded', 'failed', 'finished'])) });
 
 const SHAPES: Readonly<Record<CommandKind, Check>> = {
@@ -111,6 +123,8 @@ const SHAPES: Readonly<Record<CommandKind, Check>> = {
   createGroup: shape({ id: isNewGroupId, spec: isGroupSpec }),
   closeGroup: shape({ id: isId }),
   cancelGroup: shape({ id: isId }),
+  setQueue: shape({ name: isName, change: isQueueChange }),
+  resetQueue: shape({ name: isName }),
   registerRunner: shape({ runner: isId, incarnation: isId, total: isResources, labels: isLabels }),
   loseRunner: shape({ runner: isId, incarnation: isId }),
   drainRunner: shape({ runner: isId, mode: oneOf(new Set(['drain', 'undrain'])) }),
@@ -184,6 +198,15 @@ function shape(checks: Readonly<Record<string, Check>>): Check {
     for (const [name, check] of fields) if (!check((value as Fields)[name])) return false;
     return true;
   };
+}
+
+/** What is there is as it should be, and nothing else is. */
+function optionalShape(checks: Readonly<Record<string, Check>>): Check {
+  return (value) =>
+    isObject(value) &&
+    Object.entries(value as Fields).every(
+      ([name, part]) => Object.hasOwn(checks, name) && checks[name]?.(part) === true,
+    );
 }
 
 function orNull(check: Check): Check {

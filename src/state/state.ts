@@ -1,10 +1,12 @@
 import { assert, unreachable } from '../errors.ts';
 import type { GroupId, JobId, NodeId, TokenId } from '../ids.ts';
 import type { Group } from '../jobs/group.ts';
-import { isFinal, type LiveJob, type UnfinishedJob } from '../jobs/job.ts';
+import { isFinal, type Job, type LiveJob, type UnfinishedJob } from '../jobs/job.ts';
 import { LIMITS } from '../limits.ts';
 import { add, type Resources, subtract } from '../resources/resources.ts';
+import { DEFAULT_QUEUE, type QueueSettings } from '../jobs/queue-settings.ts';
 import { JobQueue } from '../scheduling/queue-order.ts';
+import { QueueUse } from '../scheduling/queue-use.ts';
 import { DueTimes } from './due-times.ts';
 import type {
   ClusterRecord,
@@ -13,6 +15,7 @@ import type {
   JoinTokenRecord,
   NodeRecord,
   ProposerRecord,
+  QueueRecord,
   RemovedRecord,
   RevivedRecord,
   RunnerRecord,
@@ -54,11 +57,14 @@ export class ClusterState {
   readonly removed = new Map<string, RemovedRecord>();
   readonly groups = new Map<GroupId, Group>();
   readonly followUps = new Map<string, FollowUpRecord>();
+  /** Those that somebody has set something for. */
+  readonly queues = new Map<string, QueueRecord>();
 
   readonly allocations = new Map<NodeId, Allocation>();
   /** The same, to draw from by chance. */
   readonly allocationList: Allocation[] = [];
   readonly queue = new JobQueue();
+  readonly use = new QueueUse();
   readonly due = new DueTimes();
   readonly relations = new Relations(this.groups);
   /** The follow-ups in the order in which they are carried out. */
@@ -113,6 +119,9 @@ export function loadRecord(state: ClusterState, record: StateRecord): void {
     case 'followUp':
       state.followUps.set(record.key, record.value);
       break;
+    case 'queue':
+      state.queues.set(record.key, record.value);
+      break;
     default:
       unreachable(record);
   }
@@ -136,7 +145,12 @@ export function finishLoading(state: ClusterState): void {
   }
 }
 
-function isLive(job: UnfinishedJob): job is LiveJob {
+/** What is set for a queue, or what holds while nothing is. */
+export function settingsOf({ queues }: Pick<ClusterState, 'queues'>, queue: string): QueueSettings {
+  return queues.get(queue) ?? DEFAULT_QUEUE;
+}
+
+export function isLive(job: Job): job is LiveJob {
   return job.state === 'assigned' || job.state === 'running';
 }
 
@@ -150,6 +164,7 @@ export function setGroupDue(state: ClusterState, group: Group): void {
 /** Puts a runner's record in the place of the one before; what runs there stays. */
 export function allocate(state: ClusterState, record: RunnerRecord): void {
   const known = state.allocations.get(record.id);
+  state.use.changeRunner(known?.record.total ?? null, record.total);
   if (known === undefined) {
     const allocation: Allocation = { record, free: record.total, jobs: new Set() };
     state.allocations.set(record.id, allocation);
@@ -166,7 +181,9 @@ export function deallocate(state: ClusterState, id: NodeId): void {
   const allocation = state.allocations.get(id);
   assert(allocation === undefined || allocation.jobs.size === 0, 'a runner that is removed holds nothing');
   state.allocations.delete(id);
-  if (allocation !== undefined) state.allocationList.splice(state.allocationList.indexOf(allocation), 1);
+  if (allocation === undefined) return;
+  state.use.changeRunner(allocation.record.total, null);
+  state.allocationList.splice(state.allocationList.indexOf(allocation), 1);
 }
 
 /** Counts a job that is in the heap from now on. */
@@ -178,6 +195,7 @@ export function enterJob(state: ClusterState, job: UnfinishedJob): void {
       if ('until' in job) state.due.set({ kind: 'job', key: job.id, at: job.until });
       break;
     case 'queued':
+      state.use.open(job.plan);
       state.queue.add(job);
       if (job.plan.queueTimeoutMs !== null) {
         state.due.set({ kind: 'job', key: job.id, at: job.queuedAt + job.plan.queueTimeoutMs });
@@ -201,6 +219,7 @@ export function leaveJob(state: ClusterState, job: UnfinishedJob): void {
       if ('until' in job) state.due.delete('job', job.id);
       break;
     case 'queued':
+      state.use.close(job.plan);
       state.queue.remove(job);
       if (job.plan.queueTimeoutMs !== null) state.due.delete('job', job.id);
       break;
@@ -217,12 +236,16 @@ function reserve(state: ClusterState, job: LiveJob): void {
   const allocation = allocationOf(state, job);
   allocation.free = subtract(allocation.free, job.plan.demand);
   allocation.jobs.add(job.id);
+  state.use.open(job.plan);
+  state.use.take(job.plan);
 }
 
 function release(state: ClusterState, job: LiveJob): void {
   const allocation = allocationOf(state, job);
   allocation.free = add(allocation.free, job.plan.demand);
   allocation.jobs.delete(job.id);
+  state.use.giveBack(job.plan);
+  state.use.close(job.plan);
 }
 
 function allocationOf(state: ClusterState, job: LiveJob): Allocation {

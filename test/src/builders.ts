@@ -2,6 +2,7 @@ import { type Principal, type Scope, SYSTEM } from '../../src/auth.ts';
 import type { GroupId, Incarnation, JobId, NodeId, TokenId } from '../../src/ids.ts';
 import type { Group, GroupSpec } from '../../src/jobs/group.ts';
 import type { AttemptEnd, Job, Timestamp } from '../../src/jobs/job.ts';
+import type { QueueChange } from '../../src/jobs/queue-settings.ts';
 import type { JobSpec } from '../../src/jobs/spec.ts';
 import { type Resources, ZERO } from '../../src/resources/resources.ts';
 import { type AppliedEntry, apply } from '../../src/state/apply.ts';
@@ -55,6 +56,10 @@ export function submit(n: number, options: SubmitOptions = {}): Command {
 export function createGroup(n: number, some: Partial<GroupSpec> = {}): Command {
   const spec = { name: null, project: 'default', labels: {}, maxRunning: null, onFailure: 'continue' as const };
   return { kind: 'createGroup', id: groupId(n), spec: { ...spec, ...some } };
+}
+
+export function setQueue(name: string, change: QueueChange): Command {
+  return { kind: 'setQueue', name, change };
 }
 
 export function register(runner: NodeId, incarnation: Incarnation, total = amounts(), labels = {}): Command {
@@ -181,6 +186,10 @@ export function picture(state: ClusterState) {
     counts: { ...state.counts },
     due: state.due.first(),
     groups: sorted(state.groups),
+    queues: sorted(state.queues),
+    use: [...state.use.queues]
+      .map(([name, { use, jobs }]) => [name, use.running, withoutZeros(use.taken), jobs] as const)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1)),
     followUps: sorted(state.followUps),
     nextFollowUp: state.followUpOrder.first(),
   };

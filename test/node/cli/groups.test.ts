@@ -89,6 +89,7 @@ describe('quorate explain', () => {
           { kind: 'resource', resource: 'cpuMilli', wanted: 8000, mostFree: 1500, mostTotal: 4000, runners: 2 },
           { kind: 'constraint', constraint: 'os == plan9', runners: 1 },
         ],
+        turn: { queue: 'default', weight: 1, queueShare: 0, project: 'default', projectShare: 0 },
       },
       /3 jobs before it; 0 of 2 runners[^]*asks for 8, the most that is free at one is 1\.5 of 4[^]*"os == plan9"/,
     ],

@@ -32,6 +32,7 @@ describe('the commands', () => {
       [
         ['dev', 'up', 'run', 'submit', 'batch', 'jobs', 'status', 'wait', 'logs', 'cancel', 'retry'],
         ['explain', 'group create', 'group list', 'group status', 'group close', 'group cancel', 'group wait'],
+        ['list', 'show', 'set', 'pause', 'resume', 'reset'].map((name) => `queues ${name}`),
         [
           'runners',
           'drain',

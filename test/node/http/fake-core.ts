@@ -1,11 +1,13 @@
 import type { Identity, Scope } from '../../../src/auth.ts';
 import { toGroupView } from '../../../src/api/group-view.ts';
+import { queueNames, toQueueView } from '../../../src/api/queue-view.ts';
 import type {
   ClusterView,
   ExplanationView,
   GroupView,
   JobView,
   LogEvent,
+  QueueView,
   Readiness,
   RunnerView,
   TokenView,
@@ -14,18 +16,23 @@ import { Rejection } from '../../../src/errors.ts';
 import type { GroupId, JobId } from '../../../src/ids.ts';
 import { createGroup, type GroupSpec } from '../../../src/jobs/group.ts';
 import type { JobState } from '../../../src/jobs/job.ts';
+import { changeQueue, type QueueChange } from '../../../src/jobs/queue-settings.ts';
+import { ClusterState, settingsOf } from '../../../src/state/state.ts';
 import type {
   Core,
   GroupQuery,
   ListQuery,
   LogQuery,
   Named,
+  QueueQuery,
   SubmitItem,
   SubmitResult,
   VoterPolicyChange,
 } from '../../../node/core.ts';
 
 export const GROUP = '00000000-0000-7000-9000-000000000001' as GroupId;
+
+const TURN = { queue: 'default', weight: 1, queueShare: 0, project: 'default', projectShare: 0 };
 
 export interface Call {
   readonly method: keyof Core;
@@ -122,7 +129,9 @@ export class FakeCore implements Core {
   async explainJob(id: JobId, consistency: string): Promise<ExplanationView> {
     this.calls.push({ method: 'explainJob', arguments: [id, consistency] });
     const { state } = await this.job(id, 'stale');
-    return state === 'queued' ? { state, ahead: 0, runners: 1, fitting: 0, reasons: [] } : ({ state } as never);
+    return state === 'queued'
+      ? { state, ahead: 0, runners: 1, fitting: 0, reasons: [], turn: TURN }
+      : ({ state } as never);
   }
 
   async createGroup(who: Identity, spec: GroupSpec): Promise<GroupView> {
@@ -148,6 +157,29 @@ export class FakeCore implements Core {
   async cancelGroup(who: Identity, id: GroupId): Promise<GroupView> {
     this.calls.push({ method: 'cancelGroup', arguments: [who, id] });
     return { ...(await this.group(id)), state: 'closed', cancelledBy: 'local' };
+  }
+
+  readonly #state = new ClusterState();
+
+  async queue(name: string): Promise<QueueView> {
+    return toQueueView(this.#state, name);
+  }
+
+  async queues(query: QueueQuery, consistency: string) {
+    this.calls.push({ method: 'queues', arguments: [query, consistency] });
+    return { items: queueNames(this.#state).map((name) => toQueueView(this.#state, name)), nextCursor: null };
+  }
+
+  async setQueue(who: Identity, name: string, change: QueueChange): Promise<QueueView> {
+    this.calls.push({ method: 'setQueue', arguments: [who, name, change] });
+    this.#state.queues.set(name, { ...changeQueue(settingsOf(this.#state, name), change), index: 7 });
+    return this.queue(name);
+  }
+
+  async resetQueue(who: Identity, name: string): Promise<QueueView> {
+    this.calls.push({ method: 'resetQueue', arguments: [who, name] });
+    this.#state.queues.delete(name);
+    return this.queue(name);
   }
 
   async waitForGroup(id: GroupId, timeoutMs: number, signal: AbortSignal): Promise<GroupView> {

@@ -72,6 +72,7 @@ describe('the description of the API', () => {
     );
     expect(operations.toSorted()).toEqual([
       'DELETE /v1/cluster/members/{id}',
+      'DELETE /v1/queues/{name}',
       'DELETE /v1/tokens/{id}',
       'GET /healthz',
       'GET /metrics',
@@ -88,6 +89,8 @@ describe('the description of the API', () => {
       'GET /v1/jobs/{id}/explain',
       'GET /v1/jobs/{id}/logs',
       'GET /v1/jobs/{id}/wait',
+      'GET /v1/queues',
+      'GET /v1/queues/{name}',
       'GET /v1/runners',
       'GET /v1/tokens',
       'HEAD /v1/blobs/sha256/{hash}',
@@ -107,6 +110,7 @@ describe('the description of the API', () => {
       'POST /v1/tokens/join',
       'PUT /v1/blobs/sha256/{hash}',
       'PUT /v1/cluster/settings',
+      'PUT /v1/queues/{name}',
     ]);
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { explain } from '../../../src/scheduling/explain.ts';
-import { amounts, I1, I2, jobId, R1, R2, register, START, submit, TestReplica } from '../builders.ts';
+import { amounts, assign, I1, I2, jobId, R1, R2, register, setQueue, START, submit, TestReplica } from '../builders.ts';
 
 describe('explain', () => {
   it('tells what a queued job waits for, with numbers', () => {
@@ -17,8 +17,31 @@ describe('explain', () => {
         { kind: 'resource', resource: 'cpuMilli', wanted: 2000, mostFree: 4000, mostTotal: 4000, runners: 1 },
         { kind: 'resource', resource: 'gpu', wanted: 4, mostFree: 2, mostTotal: 2, runners: 2 },
       ],
+      turn: { queue: 'default', weight: 1, queueShare: 0, project: 'default', projectShare: 0 },
     });
     expect(explain(replica.state, jobId(1))).toMatchObject({ ahead: 0, fitting: 2, reasons: [] });
+  });
+
+  it('tells of a paused queue, and of limits with their numbers', () => {
+    const replica = TestReplica.withRunner();
+    const two = { running: null, cpuMilli: null, memoryBytes: 2 ** 30 };
+    replica.local(setQueue('q', { state: 'paused', weight: 3, limits: two, projectLimits: { running: 1 } }));
+    replica.local(...[1, 2].map((n) => submit(n, { spec: { queue: 'q', resources: { cpu: 1, memory: '768MiB' } } })));
+    expect(explain(replica.state, jobId(2))).toMatchObject({
+      fitting: 0,
+      reasons: [{ kind: 'paused', queue: 'q', runners: 1 }],
+    });
+    replica.local(setQueue('q', { state: 'open' }));
+    replica.system(assign(1, 1));
+    const memory = { wanted: 768 * 2 ** 20, used: 768 * 2 ** 20, most: 2 ** 30 };
+    expect(explain(replica.state, jobId(2))).toMatchObject({
+      fitting: 0,
+      reasons: [
+        { kind: 'limit', of: 'queue', name: 'q', limit: 'memoryBytes', ...memory },
+        { kind: 'limit', of: 'project', name: 'default', limit: 'running', wanted: 1, used: 1, most: 1 },
+      ],
+      turn: { queue: 'q', weight: 3, queueShare: 0.25, project: 'default', projectShare: 0.25 },
+    });
   });
 
   it('tells of runners that take nothing', () => {

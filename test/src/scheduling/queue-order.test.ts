@@ -5,11 +5,12 @@ import { submitJob } from '../../../src/jobs/lifecycle.ts';
 import { planOf } from '../../../src/jobs/plan.ts';
 import { JobQueue } from '../../../src/scheduling/queue-order.ts';
 import { HeadsInOrder } from '../../../src/scheduling/heads-in-order.ts';
+import { Lane } from '../../../src/scheduling/lane.ts';
 import { SortedRun } from '../../../src/scheduling/sorted-run.ts';
 import { jobId, START } from '../builders.ts';
 
-function queued(sequence: number, priority: number, cpu = 1, queue = 'default'): QueuedJob {
-  const spec = { command: ['x'], priority, queue, resources: { cpu } };
+function queued(sequence: number, priority: number, cpu = 1, queue = 'default', project = 'default'): QueuedJob {
+  const spec = { command: ['x'], priority, queue, project, resources: { cpu } };
   const submission = {
     id: jobId(sequence),
     spec,
@@ -22,8 +23,8 @@ function queued(sequence: number, priority: number, cpu = 1, queue = 'default'):
   return submitJob(submission, { at: START, index: 1 }) as QueuedJob;
 }
 
-function inOrder(queue: JobQueue): number[] {
-  const heads = new HeadsInOrder(queue.classes.values());
+function inOrder(lane: Lane): number[] {
+  const heads = new HeadsInOrder(lane.classes.values());
   const order: number[] = [];
   for (let head = heads.next(); head !== null; head = heads.next()) {
     order.push(head.job.sequence);
@@ -66,37 +67,56 @@ describe('SortedRun', () => {
   });
 });
 
-describe('JobQueue', () => {
+describe('Lane', () => {
   it('gives the higher priority first, then the older submission, across classes', () => {
     const job = fc.tuple(fc.constantFrom(0, 10, 50, 100), fc.constantFrom(1, 2, 3));
     const jobs = fc.array(job, { maxLength: 60 });
     fc.assert(
       fc.property(jobs, fc.func(fc.boolean()), fc.func(fc.nat()), (made, isRemoved, shuffle) => {
-        const queue = new JobQueue();
+        const lane = new Lane({ queue: 'default', project: 'default' }, 1);
         const all = made.map(([priority, cpu], sequence) => queued(sequence, priority, cpu));
-        for (const one of all.toSorted((a, b) => shuffle(a.sequence) - shuffle(b.sequence))) queue.add(one);
-        for (const one of all) if (isRemoved(one.sequence)) queue.remove(one);
+        for (const one of all.toSorted((a, b) => shuffle(a.sequence) - shuffle(b.sequence))) lane.add(one);
+        for (const one of all) if (isRemoved(one.sequence)) lane.remove(one);
         const left = all.filter((one) => !isRemoved(one.sequence));
         const wanted = left.toSorted((a, b) => b.plan.priority - a.plan.priority || a.sequence - b.sequence);
-        expect(inOrder(queue)).toEqual(wanted.map(({ sequence }) => sequence));
-        for (const [ahead, one] of wanted.entries()) expect(queue.ahead(one)).toBe(ahead);
-        expect(queue.highestPriority()).toBe(wanted[0]?.plan.priority ?? null);
+        expect(inOrder(lane)).toEqual(wanted.map(({ sequence }) => sequence));
+      }),
+    );
+  });
+});
+
+describe('JobQueue', () => {
+  it('counts by queue and project, and knows the highest priority of each queue', () => {
+    const job = fc.tuple(fc.constantFrom(0, 10, 50, 100), fc.constantFrom('a', 'b'), fc.constantFrom('p', 'q'));
+    const jobs = fc.array(job, { maxLength: 60 });
+    fc.assert(
+      fc.property(jobs, fc.func(fc.boolean()), (made, isRemoved) => {
+        const queue = new JobQueue();
+        const all = made.map(([priority, name, project], sequence) => queued(sequence, priority, 1, name, project));
+        for (const one of all) queue.add(one);
+        for (const one of all) if (isRemoved(one.sequence)) queue.remove(one);
+        const left = all.filter((one) => !isRemoved(one.sequence));
+        const byQueue = Map.groupBy(left, ({ plan }) => plan.queue);
+        expect([...queue.queues.keys()].toSorted()).toEqual([...byQueue.keys()].toSorted());
+        for (const [name, own] of byQueue) {
+          const { size, highestPriority } = queue.queues.get(name)!;
+          expect(size).toBe(own.length);
+          expect(highestPriority).toBe(Math.max(...own.map(({ plan }) => plan.priority)));
+          for (const project of ['p', 'q']) {
+            expect(queue.sizeOfLane(name, project)).toBe(own.filter(({ plan }) => plan.project === project).length);
+          }
+        }
         expect(queue.size).toBe(left.length);
       }),
     );
   });
 
-  it('counts by queue, and forgets empty ones', () => {
+  it('tells what surely comes before a job: the higher priority anywhere, and the older of its queue and project', () => {
     const queue = new JobQueue();
-    const nightly = queued(1, 50, 1, 'nightly');
-    queue.add(nightly);
-    queue.add(queued(2, 50));
-    expect([...queue.countsByQueue]).toEqual([
-      ['nightly', 1],
-      ['default', 1],
-    ]);
-    queue.remove(nightly);
-    expect([...queue.countsByQueue]).toEqual([['default', 1]]);
+    const last = queued(5, 50, 2, 'a');
+    const all = [queued(1, 50, 1, 'b'), queued(2, 60, 1, 'b'), queued(3, 50, 1, 'a'), queued(4, 50, 1, 'a', 'p'), last];
+    for (const one of all) queue.add(one);
+    expect(queue.ahead(last)).toBe(2);
   });
 
   it('refuses to lose track: removing what is not there is a bug', () => {

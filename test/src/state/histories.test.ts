@@ -6,6 +6,7 @@ import { FINAL_STATES, type FinalJob, type Job, type LiveJob } from '../../../sr
 import { attemptOf } from '../../../src/jobs/lifecycle.ts';
 import { apply } from '../../../src/state/apply.ts';
 import { decodeEntry, decodeRecord, encodeEntry, encodeRecord } from '../../../src/state/codec.ts';
+import type { QueueChange } from '../../../src/jobs/queue-settings.ts';
 import type { JobSpec } from '../../../src/jobs/spec.ts';
 import type { Command, Proposal } from '../../../src/state/commands.ts';
 import type { StateRecord } from '../../../src/state/records.ts';
@@ -24,6 +25,7 @@ import {
   LOCAL,
   picture,
   register,
+  setQueue,
   started,
   submit,
   TestReplica,
@@ -50,6 +52,7 @@ const STEPS = [
   'revive',
   'purge',
   'group',
+  'queue',
   'register',
   'register',
   'lose',
@@ -81,7 +84,9 @@ const SPECS = [
   {},
   { resources: { cpu: 3, custom: { license: 1 } } },
   { priority: 90, constraints: ['zone == a'] },
-  { retry: 'never' as const },
+  { retry: 'never' as const, queue: 'a' },
+  { queue: 'a', project: 'p' },
+  { queue: 'b', resources: { cpu: 0 } },
   { retry: { max: 2, backoff: { initial: '1s' }, lostMax: 1 }, queueTimeout: '3s' },
 ];
 const OUTCOMES = [
@@ -121,7 +126,9 @@ class History {
 
   #propose(next: Step): void {
     const commands = this.#commands(next);
-    const isClients = ['submit', 'place', 'cancel', 'revive', 'group', 'drain', 'wish', 'token'].includes(next.kind);
+    const isClients = ['submit', 'place', 'cancel', 'revive', 'group', 'queue', 'drain', 'wish', 'token'].includes(
+      next.kind,
+    );
     const principal = isClients ? LOCAL : SYSTEM;
     this.#sequence += 1 + (next.m % 3);
     this.#apply([{ principal, origin: `node-${next.m % 3}`, sequence: this.#sequence, commands }]);
@@ -195,6 +202,8 @@ class History {
         return this.#purge(n, m);
       case 'group':
         return this.#group(n, m);
+      case 'queue':
+        return [queueChange(n, m)];
       case 'register':
         return [register(runner, `i${m % 4}` as Incarnation, totalOf(m), { zone: m % 2 === 0 ? 'a' : 'b' })];
       case 'lose':
@@ -289,6 +298,19 @@ function wish(node: NodeId, n: number, m: number): Command {
   if (m % 5 === 0)
     return { kind: 'setVoterPolicy', voters: pick([1, 3, 5, 7, null], n)!, replaceDead: n % 2 === 0 ? n : null };
   return { kind: 'wishMember', node, wish: pick(['voter', 'learner', 'leave', 'none'] as const, n)! };
+}
+
+function queueChange(n: number, m: number): Command {
+  const name = pick(['default', 'a', 'b'], n)!;
+  if (m % 5 === 0) return { kind: 'resetQueue', name };
+  const changes: readonly QueueChange[] = [
+    { weight: 1 + (m % 3) },
+    { state: m % 2 === 0 ? 'open' : 'paused' },
+    { strategy: m % 2 === 0 ? 'pack' : 'spread', limits: { running: m % 3 } },
+    { limits: { running: null, cpuMilli: 1000 * (m % 4) }, projectLimits: { running: 1 } },
+    { projectLimits: { running: null, memoryBytes: m } },
+  ];
+  return setQueue(name, pick(changes, n >> 2)!);
 }
 
 function announce(node: NodeId): Command {
