@@ -22,5 +22,6 @@ export const FAULTS = [
   'replaceVoters',
   'depose',
   'readLate',
+  'writeAnew',
 ] as const;
 export type FaultName = (typeof FAULTS)[number];

@@ -51,6 +51,36 @@ export class Scenes {
     if (isCut) network.joinLinks();
   }
 
+  /**
+   * The disk of a member stands still with what a leader wrote there last, and that leader reaches nobody any more.
+   * Another one is elected meanwhile and has the member write something else in the same places.
+   */
+  async writeAnew(leader: Machine): Promise<void> {
+    const { loop, network } = this.#simulation;
+    const member = this.#spared(leader);
+    if (member === null) return;
+    const ms = this.#elections(5, 9);
+    member.disk.stalledUntil = loop.now + ms;
+    this.#cutBoth([leader.id, member.id]);
+    this.propose(leader, 2);
+    await loop.sleep(this.#chance.between(5, 25));
+    network.joinLinks();
+    this.#cutBoth([leader.id]);
+    await loop.sleep(ms + 20);
+    network.joinLinks();
+  }
+
+  /** A member without which, and without the leader, the others are still a majority. */
+  #spared(leader: Machine): Machine | null {
+    const { machines, operator } = this.#simulation;
+    const { voters = [], outgoing = [], learners = [] } = operator.configuration ?? {};
+    if (outgoing.length > 0) return null;
+    const sparedVoters = voters.length >= 5 ? voters.filter((id) => id !== leader.id) : [];
+    const ids = [...learners, ...sparedVoters];
+    const spared = machines.filter(({ id, replica }) => replica !== null && ids.includes(id));
+    return spared.length === 0 ? null : this.#chance.pick(spared);
+  }
+
   /** The voters are exchanged while old ones cannot be heard. */
   async exchangeVoters(): Promise<void> {
     const { operator, loop, network } = this.#simulation;

@@ -135,6 +135,9 @@ export class Storm {
       case 'readLate':
         this.#simulation.watch(this.#scenes.readLate(leader ?? machine));
         break;
+      case 'writeAnew':
+        this.#simulation.watch(this.#scenes.writeAnew(leader ?? machine));
+        break;
     }
     return 'struck';
   }
