@@ -1,5 +1,6 @@
 import { unreachable } from '../errors.ts';
 import type { JobId } from '../ids.ts';
+import type { UnfinishedJob } from '../jobs/job.ts';
 import { cancelJob, meetDependency } from '../jobs/lifecycle.ts';
 import type { ChangeSet } from './change-set.ts';
 import type { FollowUpRecord } from './records.ts';
@@ -7,6 +8,8 @@ import type { JobsInOrder } from './relations.ts';
 
 /** Jobs that one entry comes to, so that none takes long; the leader proposes the next entry at once. */
 export const FOLLOW_UPS_PER_ENTRY = 1000;
+/** A job that waits for this many others takes as long as one that waits for none, and so on by so many. */
+const TIES_PER_FOLLOW_UP = 16;
 
 /** Goes on with what earlier events of this or of other entries left to do for many jobs. */
 export function carryOutFollowUps(changes: ChangeSet): void {
@@ -15,8 +18,8 @@ export function carryOutFollowUps(changes: ChangeSet): void {
   for (let first = followUpOrder.first(); first !== null && left > 0; first = followUpOrder.first()) {
     const record = followUps.get(first.key);
     if (record === undefined) return;
-    const part = take(changes, record, left);
-    left -= Math.max(1, part.length);
+    const { part, cost } = take(changes, record, left);
+    left -= Math.max(1, cost);
     if (part.length === 0) changes.removeFollowUp(first.key);
     else carryOut(changes, record, part);
   }
@@ -55,13 +58,24 @@ function carryOut(changes: ChangeSet, record: FollowUpRecord, part: readonly Job
 }
 
 /** The jobs that are next; none: it is done. */
-function take(changes: ChangeSet, record: FollowUpRecord, most: number): JobId[] {
+function take(
+  changes: ChangeSet,
+  record: FollowUpRecord,
+  costMax: number,
+): { readonly part: readonly JobId[]; readonly cost: number } {
   const part: JobId[] = [];
+  let cost = 0;
   for (const id of remaining(changes, record)) {
-    if (part.length >= most) break;
+    if (cost >= costMax) break;
     part.push(id);
+    cost += costOf(changes.state.jobs.get(id));
   }
-  return part;
+  return { part, cost };
+}
+
+function costOf(job: UnfinishedJob | undefined): number {
+  if (job?.state !== 'waiting' || job.why !== 'dependencies') return 1;
+  return Math.ceil(job.missing.length / TIES_PER_FOLLOW_UP);
 }
 
 function remaining({ state }: ChangeSet, record: FollowUpRecord): ReturnType<JobsInOrder['values']> {

@@ -137,6 +137,17 @@ describe('many jobs that depend on one', () => {
     expect(replica.state.counts).toMatchObject({ queued: MANY, waiting: 0 });
   });
 
+  it('are told by fewer in each entry, the more others each of them waits for', () => {
+    const replica = TestReplica.withRunner();
+    const awaited = Array.from({ length: 64 }, (_, n) => n);
+    replica.local(...awaited.map((n) => submit(n)));
+    replica.local(...Array.from({ length: 500 }, (_, n) => submit(100 + n, { spec: after(...awaited) })));
+    replica.local(cancel(0));
+    expect(replica.state.counts.waiting).toBe(250);
+    replica.pass(1);
+    expect(replica.state.counts.waiting).toBe(0);
+  });
+
   it('are told in the same order by a replica that started anew in between', () => {
     const [one, other] = [fanOut(), fanOut()];
     for (const replica of [one, other]) end(replica, 0, 'succeeded');
