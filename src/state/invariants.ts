@@ -122,6 +122,7 @@ function checkRelations(state: ClusterState): void {
     assert(gate.inside === (inside.get(gate) ?? 0), 'a gate knows how many it let through');
     assert(gate.inside <= gate.capacity, 'a gate lets no more through than it may');
     assert(gate.next() === null, 'nobody waits at a gate that has room');
+    assert(!gate.isIdle, 'a gate that nobody is at is not kept');
   }
   for (const group of groups.values()) {
     assert(unfinishedOf(group) === (unfinished.get(group.id) ?? 0), 'a group counts its jobs');

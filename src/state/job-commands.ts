@@ -160,7 +160,7 @@ function depthBelow({ state }: ChangeSet, parent: JobId | null): number | Refusa
   if (depth > LIMITS.childDepth) {
     return refuse('childLimit', `jobs submit jobs at most ${LIMITS.childDepth} deep (childDepth)`, 'parent');
   }
-  if (state.relations.childrenOf(parent).size >= LIMITS.liveChildren) {
+  if (state.relations.countChildrenOf(parent) >= LIMITS.liveChildren) {
     return refuse('childLimit', `the parent has ${LIMITS.liveChildren} children (liveChildren)`, 'parent');
   }
   return depth;

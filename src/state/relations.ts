@@ -30,6 +30,7 @@ export class Relations {
   readonly #groups: ReadonlyMap<GroupId, Group>;
   readonly #dependents = new RunsByKey<JobId>();
   readonly #children = new RunsByKey<JobId>();
+  readonly #detached = new RunsByKey<JobId>();
   readonly #members = new RunsByKey<GroupId>();
   readonly #gates = new Map<string, Gate<WaitingJob>>();
 
@@ -48,6 +49,11 @@ export class Relations {
     return this.#children.get(job);
   }
 
+  /** Detached ones too. */
+  countChildrenOf(job: JobId): number {
+    return this.#children.get(job).size + this.#detached.get(job).size;
+  }
+
   membersOf(group: GroupId): JobsInOrder {
     return this.#members.get(group);
   }
@@ -56,48 +62,52 @@ export class Relations {
     return this.#gates;
   }
 
-  /** The gates that jobs of this plan go through. */
+  /** The gates that jobs of this plan go through, to look at: one that nobody came to yet is not kept. */
   passagesOf(plan: JobPlan): readonly Passage[] {
     const keys = this.#keysOf(plan);
     if (keys === NO_KEYS) return NO_PASSAGES;
-    return keys.map(({ why, key, capacity }) => ({ why, gate: this.#gate(key, capacity) }));
+    return keys.map(({ why, key, capacity }) => ({ why, gate: this.#gates.get(key) ?? new Gate(capacity) }));
   }
 
   /** The gate at which it waits; null: at none. */
   gateOf(job: WaitingJob): Gate<WaitingJob> | null {
-    const waitsAt = this.#keysOf(job.plan).find(({ why }) => why === job.why);
-    return waitsAt === undefined ? null : this.#gate(waitsAt.key, waitsAt.capacity);
+    const waitsAt = gateKeyOf(job, this.#keysOf(job.plan));
+    return waitsAt === null ? null : this.#gate(waitsAt);
   }
 
   enter(job: UnfinishedJob): void {
     const { plan, id, sequence } = job;
-    if (plan.parent !== null && plan.withParent === 'cancelled') this.#children.insert(plan.parent, sequence, id);
+    if (plan.parent !== null) this.#siblingsOf(plan).insert(plan.parent, sequence, id);
     if (plan.group !== null) this.#members.insert(plan.group, sequence, id);
     if (job.state === 'waiting' && job.why === 'dependencies') {
       for (const on of job.missing) this.#dependents.insert(on, sequence, id);
     }
     const keys = this.#keysOf(plan);
     if (keys === NO_KEYS) return;
-    for (const { key, capacity } of keys.slice(0, passed(job, keys))) this.#gate(key, capacity).inside += 1;
+    for (const key of keys.slice(0, passed(job, keys))) this.#gate(key).inside += 1;
     if (job.state === 'waiting') this.gateOf(job)?.wait(job);
   }
 
   /** The reverse of `enter`. */
   leave(job: UnfinishedJob): void {
     const { plan, sequence } = job;
-    if (plan.parent !== null && plan.withParent === 'cancelled') this.#children.delete(plan.parent, sequence);
+    if (plan.parent !== null) this.#siblingsOf(plan).delete(plan.parent, sequence);
     if (plan.group !== null) this.#members.delete(plan.group, sequence);
     if (job.state === 'waiting' && job.why === 'dependencies') {
       for (const on of job.missing) this.#dependents.delete(on, sequence);
     }
     const keys = this.#keysOf(plan);
     if (keys === NO_KEYS) return;
-    for (const { key, capacity } of keys.slice(0, passed(job, keys))) this.#gate(key, capacity).inside -= 1;
+    for (const key of keys.slice(0, passed(job, keys))) this.#gate(key).inside -= 1;
     if (job.state === 'waiting') {
       const gate = this.gateOf(job);
       assert(gate === null || gate.giveUp(job), 'what waits at a gate stands there');
     }
     for (const { key } of keys) if (this.#gates.get(key)?.isIdle === true) this.#gates.delete(key);
+  }
+
+  #siblingsOf({ withParent }: JobPlan): RunsByKey<JobId> {
+    return withParent === 'cancelled' ? this.#children : this.#detached;
   }
 
   #keysOf({ project, group, resourceGroup }: JobPlan): readonly GateKey[] {
@@ -111,13 +121,17 @@ export class Relations {
     return keys;
   }
 
-  #gate(key: string, capacity: number): Gate<WaitingJob> {
+  #gate({ key, capacity }: GateKey): Gate<WaitingJob> {
     const known = this.#gates.get(key);
     if (known !== undefined) return known;
     const made = new Gate<WaitingJob>(capacity);
     this.#gates.set(key, made);
     return made;
   }
+}
+
+function gateKeyOf(job: WaitingJob, keys: readonly GateKey[]): GateKey | null {
+  return keys.find(({ why }) => why === job.why) ?? null;
 }
 
 /** How many of its gates a job is through. */

@@ -87,6 +87,18 @@ describe('children of a job', () => {
   });
 });
 
+describe('the children that a job may have', () => {
+  it('include those that stay when it is cancelled, for as long as they are not final', () => {
+    const replica = withParent();
+    replica.local(childOf(1, 2, { detach: true }), childOf(1, 3));
+    expect(replica.state.relations.countChildrenOf(jobId(1))).toBe(2);
+    replica.reload();
+    expect(replica.state.relations.countChildrenOf(jobId(1))).toBe(2);
+    replica.local(cancel(2));
+    expect(replica.state.relations.countChildrenOf(jobId(1))).toBe(1);
+  });
+});
+
 describe('a job with its own token', () => {
   const FORBIDDEN = { ok: false, code: 'forbidden' };
   const asJob = (n: number, attempt = 1) => jobPrincipal({ id: jobId(n), attempt });

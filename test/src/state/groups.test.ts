@@ -138,6 +138,14 @@ describe('a resource group', () => {
     expect(states(replica, 2)).toEqual(['queued']);
   });
 
+  it('takes no memory once none of its jobs is left, and none for being looked at', () => {
+    const replica = TestReplica.withRunner();
+    replica.local(deploy(1), deploy(2));
+    replica.local(cancel(1), cancel(2));
+    replica.state.relations.passagesOf(replica.job(1).plan);
+    expect(replica.state.relations.gates.size).toBe(0);
+  });
+
   it('is not held by a job that waits for something else', () => {
     const replica = TestReplica.withRunner();
     replica.local(submit(1), deploy(2, { dependsOn: [{ job: jobId(1) }] }), deploy(3));

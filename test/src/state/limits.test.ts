@@ -42,6 +42,19 @@ describe('a full table refuses by name', () => {
     expect(replica.state.cluster?.submissions).toBe(0);
   });
 
+  it('of children of one job, detached ones too', () => {
+    const replica = TestReplica.withRunner();
+    replica.local(submit(1));
+    const counted: unknown[] = [];
+    replica.state.relations.countChildrenOf = (parent) => {
+      counted.push(parent);
+      return LIMITS.liveChildren;
+    };
+    const child = submit(2, { spec: { parent: jobId(1), detach: true } });
+    expect(propose(replica, child)).toEqual(refused('childLimit', 'liveChildren'));
+    expect(counted).toEqual([jobId(1)]);
+  });
+
   it('of attempts of one job', () => {
     const replica = TestReplica.founded();
     replica.local(submit(1), cancel(1));
