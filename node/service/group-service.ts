@@ -37,10 +37,11 @@ export class GroupService {
 
   async list({ limit, cursor }: GroupQuery, consistency: Consistency): Promise<Page<GroupView>> {
     await this.#settle(consistency);
-    const groups = [...this.#replica.state.groups.values()];
-    const end = cursor === null ? groups.length : groups.findIndex(({ id }) => id >= cursor);
-    const items = groups.slice(Math.max(0, end - limit), Math.max(0, end)).toReversed();
-    return { items: items.map(toGroupView), nextCursor: end > limit ? (items.at(-1)?.id ?? null) : null };
+    const groups = [...this.#replica.state.groups.values()].filter(({ id }) => cursor === null || id < cursor);
+    // The nodes that made them have clocks of their own, so the order in which they were made is not that of the ids.
+    const newestFirst = groups.toSorted((a, b) => (a.id < b.id ? 1 : -1));
+    const items = newestFirst.slice(0, limit);
+    return { items: items.map(toGroupView), nextCursor: groups.length > limit ? (items.at(-1)?.id ?? null) : null };
   }
 
   close(identity: Identity, id: GroupId): Promise<GroupView> {
