@@ -1,14 +1,12 @@
 import type { Logger } from 'pino';
 import { SYSTEM } from '../../src/auth.ts';
-import { FINAL_STATES, isFinal, type JobState } from '../../src/jobs/job.ts';
+import { isFinal, isFinalState } from '../../src/jobs/job.ts';
 import { keptUntil } from '../../src/jobs/retention.ts';
 import type { ChangeEvent } from '../../src/state/apply.ts';
 import type { Applier } from '../replica/applier.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { KeptJob } from '../storage/ports.ts';
 import { LEADER_TIMES } from './limits.ts';
-
-const FINAL: ReadonlySet<JobState | null> = new Set(FINAL_STATES);
 
 export interface PurgerDependencies {
   readonly replica: Pick<Replica, 'propose'> & { readonly applier: Pick<Applier, 'read'> };
@@ -68,7 +66,7 @@ export class Purger {
       if (isFinal(event.job)) {
         count(watch, 1);
         wakeAt = Math.min(wakeAt, keptUntil(event.job));
-      } else if (FINAL.has(event.before)) count(watch, -1);
+      } else if (event.before !== null && isFinalState(event.before)) count(watch, -1);
     }
     if (wakeAt === Infinity) return;
     if (watch.kept !== null && watch.kept > this.#options.finalJobs) wakeAt = 0;

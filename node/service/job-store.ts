@@ -1,9 +1,11 @@
 import { Rejection } from '../../src/errors.ts';
 import type { JobId } from '../../src/ids.ts';
-import type { Job } from '../../src/jobs/job.ts';
+import { isFinalState, type Job } from '../../src/jobs/job.ts';
 import type { JobFilter, ListQuery } from '../core.ts';
+import { DEFAULT_NAME } from '../../src/jobs/plan.ts';
 import { LIMITS } from '../../src/limits.ts';
 import type { Replica } from '../replica/replica.ts';
+import type { ClusterState } from '../../src/state/state.ts';
 import type { StateStore } from '../storage/ports.ts';
 
 /** Finds jobs wherever they are: in the heap while they live, in the database when they are final. */
@@ -32,7 +34,11 @@ export class JobStore {
 
   /** Newest first; looks at a bounded number of jobs and tells from where to go on. */
   list(query: ListQuery): Promise<JobPage> {
-    return this.#replica.applier.read((store) => readPage(store, query));
+    const { filter, cursor } = query;
+    if (filter.state === 'assigned' || filter.state === 'running') {
+      return readPage(jobsAtRunners(this.#replica.state, cursor), query);
+    }
+    return this.#replica.applier.read((store) => readPage(candidates(store, query), query));
   }
 }
 
@@ -41,11 +47,32 @@ interface JobPage {
   readonly nextCursor: string | null;
 }
 
-async function readPage(store: StateStore, query: ListQuery): Promise<JobPage> {
+/** Jobs among which all are that the filter lets through, as few as the database finds without looking at others. */
+function candidates(store: StateStore, { filter, cursor }: ListQuery): AsyncIterable<Job> {
+  const { state, queue, project, group, parent } = filter;
+  if (group !== undefined) return store.jobsAmong({ by: 'group', value: group }, cursor);
+  if (parent !== undefined) return store.jobsAmong({ by: 'parent', value: parent }, cursor);
+  if (state !== undefined) {
+    return isFinalState(state) ? store.jobsAmong({ by: 'finalState', value: state }, cursor) : store.liveJobs(cursor);
+  }
+  if (project !== undefined && project !== DEFAULT_NAME)
+    return store.jobsAmong({ by: 'project', value: project }, cursor);
+  if (queue !== undefined && queue !== DEFAULT_NAME) return store.jobsAmong({ by: 'queue', value: queue }, cursor);
+  return store.jobs(cursor);
+}
+
+/** They are few beside those that wait. */
+function jobsAtRunners({ allocationList, jobs }: ClusterState, before: string | null): readonly Job[] {
+  const ids = allocationList.flatMap((allocation) => [...allocation.jobs]);
+  const newestFirst = ids.filter((id) => before === null || id < before).toSorted((a, b) => (a < b ? 1 : -1));
+  return newestFirst.flatMap((id) => jobs.get(id) ?? []);
+}
+
+async function readPage(jobsInOrder: AsyncIterable<Job> | Iterable<Job>, query: ListQuery): Promise<JobPage> {
   const jobs: Job[] = [];
   let looked = 0;
   let characters = 0;
-  for await (const job of store.jobs(query.cursor)) {
+  for await (const job of jobsInOrder) {
     looked += 1;
     if (matches(job, query.filter)) {
       jobs.push(job);

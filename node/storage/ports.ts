@@ -1,8 +1,8 @@
 import type { PersistRequest } from '../../raft/effects.ts';
 import type { Entry, HardState, Index, SnapshotMeta } from '../../raft/types.ts';
 import type { StateRecord, StateTable } from '../../src/state/records.ts';
-import type { JobId } from '../../src/ids.ts';
-import type { Job, Timestamp } from '../../src/jobs/job.ts';
+import type { GroupId, JobId } from '../../src/ids.ts';
+import type { FinalState, Job, Timestamp } from '../../src/jobs/job.ts';
 
 /** The Raft log and hard state on disk: one LevelDB, one synced batch a write. */
 export interface LogStore {
@@ -26,6 +26,14 @@ export interface LogStore {
   close(): Promise<void>;
 }
 
+/** What jobs have in common that are found without looking at others. */
+export type JobsAmong =
+  | { readonly by: 'finalState'; readonly value: FinalState }
+  | { readonly by: 'group'; readonly value: GroupId }
+  | { readonly by: 'parent'; readonly value: JobId }
+  /** Any but the default one. */
+  | { readonly by: 'project' | 'queue'; readonly value: string };
+
 /** A final job, as it is known without reading it. */
 export interface KeptJob {
   readonly id: JobId;
@@ -48,6 +56,10 @@ export interface StateStore {
   get<Table extends StateTable>(table: Table, key: string): Promise<StateRecord<Table>['value']>;
   /** All jobs, live and final merged, newest id first, ids below `before` only. */
   jobs(before: string | null): AsyncIterable<Job>;
+  /** The same, of those only that have this in common; what it takes does not depend on the others. */
+  jobsAmong(among: JobsAmong, before: string | null): AsyncIterable<Job>;
+  /** Live jobs alone, in the same way. */
+  liveJobs(before: string | null): AsyncIterable<Job>;
   /** Final jobs, those whose time is over first before the others. */
   firstToGo(limit: number): Promise<readonly KeptJob[]>;
   /** Looks at all of them: in steps, some hundred thousand a second. */

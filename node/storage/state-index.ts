@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import type { JobId } from '../../src/ids.ts';
 import { isFinal, type Job } from '../../src/jobs/job.ts';
+import { DEFAULT_NAME } from '../../src/jobs/plan.ts';
 import { keptUntil } from '../../src/jobs/retention.ts';
 import { decodeRecord } from '../../src/state/codec.ts';
 import type { Database } from './database.ts';
-import type { KeptJob } from './ports.ts';
+import type { JobsAmong, KeptJob } from './ports.ts';
 import { seal, unseal } from './sealed.ts';
 import { INDEX_ROWS, INDEX_VERSION_KEY, isJobKey } from './state-keys.ts';
 
@@ -12,10 +13,27 @@ import { INDEX_ROWS, INDEX_VERSION_KEY, isJobKey } from './state-keys.ts';
  * Rows that lead to jobs by what they have, so that nobody looks at all of them. They are derived from the jobs: written
  * and deleted in one batch with them, not part of a snapshot's bytes, and made anew where they are of another version.
  *
- *     #e · when its time is over, milliseconds in 16 digits · job id → the index of its record      final jobs
+ *     #e · time that it is kept until, milliseconds in 16 digits · job id → index of its record    final jobs
+ *     #s · state · NUL · job id                                                                   final jobs
+ *     #g · group's id · NUL · job id                                                              jobs of a group
+ *     #p · parent's id · NUL · job id                                                             children
+ *     #j · project · NUL · job id                                                                 of named projects
+ *     #q · queue · NUL · job id                                                                   of named queues
+ *
+ * Jobs of the default project and queue have no rows there: what is asked of those is nearly all, and each row costs.
  */
-const INDEX_VERSION = 1;
+const INDEX_VERSION = 2;
 const KEPT_UNTIL = '#e';
+const LETTERS: Readonly<Record<JobsAmong['by'], string>> = {
+  finalState: '#s',
+  group: '#g',
+  parent: '#p',
+  project: '#j',
+  queue: '#q',
+};
+const NOTHING = new Uint8Array(0);
+/** Sorts behind every id. */
+const BEHIND_IDS = '~';
 const TIME_DIGITS = 16;
 const JOB_ID_LENGTH = 36;
 /** Rows that are written together when all are made anew. */
@@ -29,14 +47,43 @@ export interface IndexRow {
 }
 
 export function indexRowsOf(job: Job): IndexRow[] {
-  if (!isFinal(job)) return [];
+  const { id, plan, state } = job;
+  const keys: string[] = [];
+  if (plan.project !== DEFAULT_NAME) keys.push(prefixOf('project', plan.project) + id);
+  if (plan.queue !== DEFAULT_NAME) keys.push(prefixOf('queue', plan.queue) + id);
+  if (plan.group !== null) keys.push(prefixOf('group', plan.group) + id);
+  if (plan.parent !== null) keys.push(prefixOf('parent', plan.parent) + id);
+  const rows = keys.map((key) => ({ key, value: NOTHING }));
+  if (!isFinal(job)) return rows;
   const until = String(keptUntil(job)).padStart(TIME_DIGITS, '0');
-  return [{ key: KEPT_UNTIL + until + job.id, value: Buffer.from(String(job.index)) }];
+  rows.push({ key: prefixOf('finalState', state) + id, value: NOTHING });
+  rows.push({ key: KEPT_UNTIL + until + id, value: Buffer.from(String(job.index)) });
+  return rows;
+}
+
+/** The rows of the jobs that have something in common, of ids below `before` only. */
+export function rowsAmong(
+  { by, value }: JobsAmong,
+  before: string | null,
+): { readonly gte: string; readonly lt: string } {
+  const prefix = prefixOf(by, value);
+  return { gte: prefix, lt: prefix + (before === null || before > BEHIND_IDS ? BEHIND_IDS : before) };
+}
+
+function prefixOf(by: JobsAmong['by'], value: string): string {
+  return `${LETTERS[by]}${value}\0`;
+}
+
+export function jobIdOf(key: string): JobId {
+  return key.slice(-JOB_ID_LENGTH) as JobId;
 }
 
 export function keptJobOf([key, value]: readonly [string, Uint8Array]): KeptJob {
-  const id = key.slice(-JOB_ID_LENGTH) as JobId;
-  return { id, index: Number(Buffer.from(value).toString()), until: Number(key.slice(2, -JOB_ID_LENGTH)) };
+  return {
+    id: jobIdOf(key),
+    index: Number(Buffer.from(value).toString()),
+    until: Number(key.slice(2, -JOB_ID_LENGTH)),
+  };
 }
 
 /** The index rows of rows that hold records. */

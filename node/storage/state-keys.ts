@@ -1,5 +1,4 @@
-import { FINAL_STATES } from '../../src/jobs/job.ts';
-import type { Job } from '../../src/jobs/job.ts';
+import { isFinal } from '../../src/jobs/job.ts';
 import type { StateRecord, StateTable } from '../../src/state/records.ts';
 
 /**
@@ -41,7 +40,6 @@ export const EMPTY_RANGE = { start: '~', end: '~~' } as const;
 
 const TABLES = new Map(Object.entries(TABLE_LETTERS).map(([table, letter]) => [letter, table as StateTable]));
 TABLES.set(FINAL_JOB_LETTER, 'job');
-const FINAL: ReadonlySet<string> = new Set(FINAL_STATES);
 
 /** Null for a key of no table that is known. */
 export function tableOf(key: string): StateTable | null {
@@ -69,8 +67,4 @@ export function placeOf(record: StateRecord): Place {
   const live = TABLE_LETTERS.job + record.key;
   const final = FINAL_JOB_LETTER + record.key;
   return record.value !== null && isFinal(record.value) ? { at: final, not: live } : { at: live, not: final };
-}
-
-function isFinal(job: Job): boolean {
-  return FINAL.has(job.state);
 }

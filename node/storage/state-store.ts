@@ -3,7 +3,7 @@ import { AssertionError, Fault, assert } from '../../src/errors.ts';
 import type { Index } from '../../raft/types.ts';
 import type { StateRecord, StateTable } from '../../src/state/records.ts';
 import { encodeDump } from './dump-codec.ts';
-import { mergedJobs } from './job-listing.ts';
+import { jobsAmong, liveJobs, mergedJobs } from './job-listing.ts';
 import type { KeptJob, StateStore } from './ports.ts';
 import { decodeRecord } from '../../src/state/codec.ts';
 import type { StateDatabase } from './state-database.ts';
@@ -182,6 +182,14 @@ function createStateStore(database: StateDatabase, appliedAtOpening: Index): Sta
     async *jobs(before) {
       await settled();
       yield* mergedJobs(database, before);
+    },
+    async *jobsAmong(among, before) {
+      await settled();
+      yield* jobsAmong(database, among, before);
+    },
+    async *liveJobs(before) {
+      await settled();
+      yield* liveJobs(database, before);
     },
     async firstToGo(limit) {
       await settled();

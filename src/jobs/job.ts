@@ -91,6 +91,12 @@ export type LiveJob = Extract<Job, { state: 'assigned' | 'running' }>;
 export type FinalJob = Extract<Job, { state: FinalState }>;
 export type UnfinishedJob = Exclude<Job, FinalJob>;
 
+const FINAL: ReadonlySet<JobState> = new Set(FINAL_STATES);
+
+export function isFinalState(state: JobState): state is FinalState {
+  return FINAL.has(state);
+}
+
 export function isFinal(job: Job): job is FinalJob {
   return 'finalAt' in job;
 }

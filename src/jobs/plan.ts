@@ -46,7 +46,8 @@ export interface RetryPlan {
   readonly backoff: { readonly initialMs: number; readonly factor: number; readonly maxMs: number };
 }
 
-const DEFAULT_NAME = 'default';
+/** Of the project and the queue of jobs that name none. */
+export const DEFAULT_NAME = 'default';
 const DEFAULT_PRIORITY = 50;
 const NO_CONSTRAINTS: readonly Constraint[] = [];
 const NO_DEPENDENCIES: readonly Dependency[] = [];

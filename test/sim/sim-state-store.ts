@@ -1,5 +1,5 @@
 import { encodeDump, readDump } from '../../node/storage/dump-codec.ts';
-import type { KeptJob, ReceivedSnapshot, SnapshotInbox, StateStore } from '../../node/storage/ports.ts';
+import type { JobsAmong, KeptJob, ReceivedSnapshot, SnapshotInbox, StateStore } from '../../node/storage/ports.ts';
 import { FINAL_JOB_LETTER, TABLE_LETTERS, tableOf } from '../../node/storage/state-keys.ts';
 import { Fault } from '../../src/errors.ts';
 import { type FinalJob, isFinal, type Job } from '../../src/jobs/job.ts';
@@ -7,6 +7,7 @@ import { keptUntil } from '../../src/jobs/retention.ts';
 import { decodeRecord } from '../../src/state/codec.ts';
 import type { StateRecord, StateTable } from '../../src/state/records.ts';
 import type { EventLoop, Owner } from './event-loop.ts';
+import { isAmong } from '../node/storage/state-model.ts';
 import type { SimDisk } from './sim-disk.ts';
 import { StateImage } from './state-image.ts';
 
@@ -83,6 +84,14 @@ export class SimStateStore implements StateStore {
       const value = this.#image.rows.get(key);
       if (value !== undefined && (before === null || key.slice(1) < before)) yield decodeRecord('job', value);
     }
+  }
+
+  async *jobsAmong(among: JobsAmong, before: string | null): AsyncIterable<Job> {
+    for await (const job of this.jobs(before)) if (isAmong(job, among)) yield job;
+  }
+
+  async *liveJobs(before: string | null): AsyncIterable<Job> {
+    for await (const job of this.jobs(before)) if (!isFinal(job)) yield job;
   }
 
   async firstToGo(limit: number): Promise<readonly KeptJob[]> {

@@ -6,7 +6,7 @@ import type { StateRecord } from '../../../src/state/records.ts';
 import { createSnapshotInbox } from '../../../node/storage/snapshot-inbox.ts';
 import { removeOtherStates, switchState } from '../../../node/storage/state-folder.ts';
 import { openStateStore } from '../../../node/storage/state-store.ts';
-import { collect, contents, jobId, jobRecord, nodeRecord, sorted } from './state-builders.ts';
+import { collect, contents, jobId, jobRecord, nodeRecord, PARENT, sorted } from './state-builders.ts';
 import { crashCopy, tempFolder } from './temp-folder.ts';
 
 const OLD = [nodeRecord('old', '1'), jobRecord(jobId(1), 'queued')];
@@ -56,6 +56,8 @@ describe('a dump', () => {
     const installed = await received.install();
     expect(await contents(installed)).toEqual(NEW_STATE);
     expect(await installed.firstToGo(9)).toMatchObject([{ id: jobId(3) }]);
+    expect(await collect(installed.jobsAmong({ by: 'finalState', value: 'failed' }, null))).toHaveLength(1);
+    expect(await collect(installed.jobsAmong({ by: 'parent', value: PARENT }, null))).toMatchObject([{ id: jobId(2) }]);
     await installed.close();
   });
 

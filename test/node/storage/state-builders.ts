@@ -1,6 +1,7 @@
-import type { Incarnation, JobId, NodeId } from '../../../src/ids.ts';
+import type { GroupId, Incarnation, JobId, NodeId } from '../../../src/ids.ts';
 import type { FinalState, Job } from '../../../src/jobs/job.ts';
 import { planOf } from '../../../src/jobs/plan.ts';
+import type { JobSpec } from '../../../src/jobs/spec.ts';
 import type { StateRecord } from '../../../src/state/records.ts';
 import type { StateStore } from '../../../node/storage/ports.ts';
 
@@ -8,8 +9,24 @@ export function jobId(count: number): JobId {
   return `01900000-0000-7000-8000-${String(count).padStart(12, '0')}` as JobId;
 }
 
+/** One name begins with the other. */
+export const PROJECTS = ['a', 'ab'] as const;
+export const QUEUES = ['q', 'q/a', 'q/b'] as const;
+export const GROUP = '01900000-1111-7000-8000-000000000000' as GroupId;
+export const PARENT = jobId(1);
+
+/** What binds jobs to others, by their number. */
+function tiesOf(n: number): Partial<JobSpec> {
+  return {
+    project: PROJECTS[n % 2],
+    queue: QUEUES[n % 3],
+    ...(n % 4 === 0 ? { group: GROUP } : {}),
+    ...(n % 5 === 2 ? { parent: PARENT } : {}),
+  };
+}
+
 export function job(id: string, state: 'queued' | 'running' | FinalState, index = 1, revivals = 0): Job {
-  const spec = { command: ['true'], name: `job ${id}` };
+  const spec = { command: ['true'], name: `job ${id}`, ...tiesOf(Number(id.slice(-12))) };
   const base = {
     id: id as JobId,
     spec,

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
-import { FINAL_STATES, isFinal } from '../../../src/jobs/job.ts';
+import type { JobsAmong } from '../../../node/storage/ports.ts';
+import { FINAL_STATES, isFinal, type Job } from '../../../src/jobs/job.ts';
 import { keptUntil } from '../../../src/jobs/retention.ts';
 import type { StateRecord } from '../../../src/state/records.ts';
-import { job, jobId, nodeRecord, sorted } from './state-builders.ts';
+import { GROUP, job, jobId, nodeRecord, PARENT, PROJECTS, QUEUES, sorted } from './state-builders.ts';
 
 /** Records over several blocks of LevelDB's write-ahead log (32 KiB): damage to one block spares those behind it. */
 const LARGE = 40_000;
@@ -46,11 +47,28 @@ export function takeChanges(model: StateModel, records: readonly StateRecord[]):
 
 /** Final jobs, those whose time is over first before the others. */
 export function keptOf(model: StateModel): readonly { id: string; index: number; until: number }[] {
-  const jobs = [...model.values()].flatMap(({ table, value }) =>
-    table === 'job' && value !== null && isFinal(value) ? [value] : [],
-  );
+  const jobs = jobsOf(model).filter(isFinal);
   const kept = jobs.map((final) => ({ id: final.id, index: final.index, until: keptUntil(final) }));
   return kept.toSorted((a, b) => a.until - b.until || (a.id < b.id ? -1 : 1));
+}
+
+/** All that jobs may have in common. */
+export const AMONG: readonly JobsAmong[] = [
+  ...FINAL_STATES.map((value) => ({ by: 'finalState', value }) as const),
+  { by: 'group', value: GROUP },
+  { by: 'parent', value: PARENT },
+  ...PROJECTS.map((value) => ({ by: 'project', value }) as const),
+  ...QUEUES.map((value) => ({ by: 'queue', value }) as const),
+];
+
+/** Newest first. */
+export function jobsOf(model: StateModel): readonly Job[] {
+  const jobs = [...model.values()].flatMap(({ table, value }) => (table === 'job' && value !== null ? [value] : []));
+  return jobs.toSorted((a, b) => (a.id < b.id ? 1 : -1));
+}
+
+export function isAmong({ state, plan }: Job, { by, value }: JobsAmong): boolean {
+  return (by === 'finalState' ? state : plan[by]) === value;
 }
 
 export function recordsOf(model: StateModel): readonly StateRecord[] {

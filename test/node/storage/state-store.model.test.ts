@@ -2,11 +2,12 @@ import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { isFinal } from '../../../src/jobs/job.ts';
 import type { StateRecord } from '../../../src/state/records.ts';
 import { openStateStore } from '../../../node/storage/state-store.ts';
 import { collect, contents } from './state-builders.ts';
 import type { StateModel } from './state-model.ts';
-import { changes, keptOf, recordsOf, takeChanges } from './state-model.ts';
+import { AMONG, changes, isAmong, jobsOf, keptOf, recordsOf, takeChanges } from './state-model.ts';
 import { damage, damaged } from './damage.ts';
 import { crashCopy, newFolder } from './temp-folder.ts';
 
@@ -35,6 +36,11 @@ test(
           expect(await contents(store)).toEqual({ applied, records: recordsOf(model) });
         }
         expect(await store.firstToGo(100)).toEqual(keptOf(model));
+        for (const among of AMONG) {
+          const expected = jobsOf(model).filter((job) => isAmong(job, among));
+          expect(await collect(store.jobsAmong(among, null))).toEqual(expected);
+        }
+        expect(await collect(store.liveJobs(null))).toEqual(jobsOf(model).filter((job) => !isFinal(job)));
         expect(await store.countFinal()).toBe(keptOf(model).length);
         for (const [, record] of model) expect(await store.get(record.table, record.key)).toEqual(record.value);
         const ids = (await collect(store.jobs(null))).map(({ id }) => id);

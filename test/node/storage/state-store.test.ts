@@ -6,6 +6,7 @@ import { seal } from '../../../node/storage/sealed.ts';
 import { openStateDatabase } from '../../../node/storage/state-database.ts';
 import { openStateStore } from '../../../node/storage/state-store.ts';
 import { collect, contents, job, jobId, jobRecord, nodeRecord } from './state-builders.ts';
+import { AMONG, isAmong, jobsOf, takeChanges } from './state-model.ts';
 import { crashCopy, tempFolder } from './temp-folder.ts';
 
 const A = jobId(1);
@@ -154,6 +155,23 @@ describe('final jobs by the time that they are kept', () => {
     const again = await openStateStore(folder);
     expect(await again.firstToGo(9)).toEqual(kept);
     await again.close();
+  });
+});
+
+describe('jobs that have something in common', () => {
+  test.each(AMONG)('are found by $by $value, newest first, from below an id', async (among) => {
+    const store = await openStateStore(await tempFolder());
+    const states = ['queued', ...FINAL_STATES] as const;
+    const records = Array.from({ length: 900 }, (_, n) => jobRecord(jobId(n), states[n % states.length]!, n));
+    await store.write(records, 900);
+    const expected = jobsOf(takeChanges(new Map(), records)).filter((each) => isAmong(each, among));
+    expect(expected.length).toBeGreaterThan(100);
+    expect(await collect(store.jobsAmong(among, null))).toEqual(expected);
+    const before = expected[60]!.id;
+    expect(await collect(store.jobsAmong(among, before))).toEqual(expected.slice(61));
+    expect(await collect(store.jobsAmong(among, '\uffff'))).toEqual(expected);
+    for await (const { id } of store.jobsAmong(among, null)) if (id === before) break;
+    await store.close();
   });
 });
 
