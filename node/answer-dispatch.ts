@@ -1,4 +1,4 @@
-import { Rejection } from '../src/errors.ts';
+import { unreachable } from '../src/errors.ts';
 import type { NodeId } from '../src/ids.ts';
 import { decodeDispatchRequest, encodeDispatch } from './dispatch-messages.ts';
 import type { LeaderDuties } from './leader/duties.ts';
@@ -22,6 +22,6 @@ export async function answerDispatch(
         appliedIndex: replica.applier.applied,
       });
     default:
-      throw new Rejection('invalidRequest', 'unknown dispatch request');
+      return unreachable(request);
   }
 }

@@ -1,18 +1,37 @@
-import type { Incarnation, NodeId } from '../src/ids.ts';
+import { z } from 'zod';
 import type { MemberPosition, MemberReport } from './member-messages.ts';
-import { decodeVersioned, encodeVersioned } from './versioned.ts';
+import { count, incarnation, nodeId } from './message-shapes.ts';
+import { decodeAnswer, decodeRequest, encodeVersioned } from './versioned.ts';
 
 /** Questions on the `dispatch` stream, between members. */
-export type DispatchRequest =
+const request = z.discriminatedUnion('kind', [
   /** From a node that runs jobs to the leader; answered by a `DispatchAnswer`. */
-  | { readonly kind: 'renewLease'; readonly runner: NodeId; readonly incarnation: Incarnation }
+  z.object({ kind: z.literal('renewLease'), runner: nodeId, incarnation }),
   /** To the leader; answered by its `MemberReport`, or null when it does not lead. */
-  | { readonly kind: 'reportMembers' }
+  z.object({ kind: z.literal('reportMembers') }),
   /** To any member; answered by its `MemberPosition`. */
-  | { readonly kind: 'tellPosition' };
+  z.object({ kind: z.literal('tellPosition') }),
+]);
+export type DispatchRequest = z.output<typeof request>;
 
 /** `unknown`: the leader's state does not hold this incarnation as alive; it must register anew. */
-export type DispatchAnswer = 'renewed' | 'notLeader' | 'unknown';
+const renewal = z.enum(['renewed', 'notLeader', 'unknown']);
+export type DispatchAnswer = z.output<typeof renewal>;
+
+const position = z.object({ commitIndex: count, appliedIndex: count });
+const reportedMember = z.object({
+  id: nodeId,
+  matchIndex: count,
+  isAlive: z.boolean(),
+  isCaughtUp: z.boolean(),
+  heardMsAgo: z.number().nullable(),
+});
+const report = z.object({
+  term: count,
+  lastIndex: count,
+  commitIndex: count,
+  members: z.array(reportedMember).readonly(),
+});
 
 export function encodeDispatch(
   message: DispatchRequest | DispatchAnswer | MemberReport | MemberPosition | null,
@@ -20,18 +39,20 @@ export function encodeDispatch(
   return encodeVersioned(message);
 }
 
+/** @throws as `decodeRequest` */
 export function decodeDispatchRequest(bytes: Uint8Array): DispatchRequest {
-  return decodeVersioned(bytes) as DispatchRequest;
+  return decodeRequest(request, bytes);
 }
 
+/** @throws as `decodeAnswer`, and so do the others */
 export function decodeDispatchAnswer(bytes: Uint8Array): DispatchAnswer {
-  return decodeVersioned(bytes) as DispatchAnswer;
+  return decodeAnswer(renewal, bytes);
 }
 
 export function decodeMemberReport(bytes: Uint8Array): MemberReport | null {
-  return decodeVersioned(bytes) as MemberReport | null;
+  return decodeAnswer(report.nullable(), bytes);
 }
 
 export function decodeMemberPosition(bytes: Uint8Array): MemberPosition {
-  return decodeVersioned(bytes) as MemberPosition;
+  return decodeAnswer(position, bytes);
 }

@@ -1,43 +1,46 @@
+import { z } from 'zod';
 import { SYSTEM } from '../src/auth.ts';
 import { Fault, Rejection } from '../src/errors.ts';
 import type { NodeId, TokenId } from '../src/ids.ts';
 import type { KnownMembers } from './membership.ts';
+import { members, nodeId, text } from './message-shapes.ts';
 import type { PeerNetwork } from './p2p/network.ts';
-import { checkSuccession, type Succession } from './recovery/succession.ts';
+import { checkSuccession } from './recovery/succession.ts';
 import type { Replica } from './replica/replica.ts';
 import { expectTaken } from './service/results.ts';
 import { hashSecret } from './service/token-service.ts';
-import { decodeVersioned, encodeVersioned } from './versioned.ts';
+import { decodeAnswer, decodeRequest, encodeVersioned } from './versioned.ts';
 
 const CHANGE_TRIES = 50;
 const CHANGE_PAUSE_MS = 200;
 
-interface JoinRequest {
-  readonly token: TokenId;
-  readonly secret: string;
-  readonly addresses: readonly string[];
-  readonly version: string;
-  /** The member that the asker was before; null for a new node. */
-  readonly succession: Succession | null;
-}
+const SECRET_MAX = 256;
+const OWN_ADDRESSES_MAX = 16;
 
-interface JoinAnswer {
-  readonly clusterId: string;
-  readonly members: readonly (readonly [NodeId, readonly string[]])[];
-}
+const joinRequest = z.object({
+  token: text.transform((id) => id as TokenId),
+  secret: z.string().max(SECRET_MAX),
+  addresses: z.array(text).max(OWN_ADDRESSES_MAX).readonly(),
+  version: text,
+  /** The member that the asker was before; null for a new node, absent in a request of an older version. */
+  succession: z.object({ former: nodeId, proof: z.string() }).nullable().default(null),
+});
+type JoinRequest = z.output<typeof joinRequest>;
+
+const joinAnswer = z.object({ clusterId: z.string(), members });
+type JoinAnswer = z.output<typeof joinAnswer>;
 
 /** What a node that does not know any more whether it is a member sends in place of a request to join. */
 const STANDING_QUESTION = { ask: 'standing' } as const;
+const strangersQuestion = z.union([z.object({ ask: z.literal('standing') }), joinRequest]);
 
-interface Standing {
-  readonly standing: 'member' | 'none';
-}
+const standingAnswer = z.object({ standing: z.enum(['member', 'none']) });
+type Standing = z.output<typeof standingAnswer>;
 
 /** At a member: answers strangers. @throws Rejection `joinRefused` and others; Fault `noLeader` and others */
 export async function answerStranger(parts: JoinParts, from: NodeId, body: Uint8Array): Promise<Uint8Array> {
-  const question = decodeVersioned(body);
-  if (typeof question === 'object' && question !== null && 'ask' in question) return tellStanding(parts.replica, from);
-  return answerJoin(parts, from, question);
+  const question = decodeRequest(strangersQuestion, body);
+  return 'ask' in question ? tellStanding(parts.replica, from) : answerJoin(parts, from, question);
 }
 
 interface JoinParts {
@@ -59,20 +62,18 @@ export async function askStanding(
   network: Pick<PeerNetwork, 'join'>,
   addresses: readonly string[],
 ): Promise<Standing['standing']> {
-  return (decodeVersioned(await network.join(addresses, encodeVersioned(STANDING_QUESTION))) as Standing).standing;
+  return decodeAnswer(standingAnswer, await network.join(addresses, encodeVersioned(STANDING_QUESTION))).standing;
 }
 
 /**
  * Lets a node in. The token is used up by an entry of the log, so two members cannot both take its last
  * use; a node that asks again with the same token is let in again.
  */
-async function answerJoin(parts: JoinParts, from: NodeId, question: unknown): Promise<Uint8Array> {
-  const request = readRequest(question);
+async function answerJoin(parts: JoinParts, from: NodeId, request: JoinRequest): Promise<Uint8Array> {
   const { replica, network } = parts;
   refuseVoter(replica, from);
-  const { addresses, version } = request;
+  const { addresses, version, succession } = request;
   const hash = hashSecret(request.secret);
-  const { succession } = request;
   if (succession !== null) await checkSuccession(succession, replica.state.cluster?.clusterId ?? '', from);
   expectTaken(
     await replica.propose(SYSTEM, [{ kind: 'useJoinToken', id: request.token, hash, node: from, addresses, version }]),
@@ -80,9 +81,14 @@ async function answerJoin(parts: JoinParts, from: NodeId, question: unknown): Pr
   // First: a voter that never answers again makes every majority harder to reach.
   if (succession !== null && succession.former !== from) await removeFormer(replica, succession.former);
   await changeRole(replica, from, 'learner');
-  const members = new Map(parts.members()).set(network.self, network.addresses());
-  members.delete(from);
-  const answer: JoinAnswer = { clusterId: replica.state.cluster?.clusterId ?? '', members: [...members] };
+  // Again: only what was applied above makes sure that this member is not behind the one change that counts.
+  refuseVoter(replica, from);
+  const known = new Map(parts.members()).set(network.self, network.addresses());
+  known.delete(from);
+  const answer: JoinAnswer = {
+    clusterId: replica.state.cluster?.clusterId ?? '',
+    members: [...known],
+  };
   return encodeVersioned(answer);
 }
 
@@ -92,7 +98,7 @@ export async function join(
   addresses: readonly string[],
   request: JoinRequest,
 ): Promise<{ readonly clusterId: string; readonly members: KnownMembers }> {
-  const answer = decodeVersioned(await network.join(addresses, encodeVersioned(request))) as JoinAnswer;
+  const answer = decodeAnswer(joinAnswer, await network.join(addresses, encodeVersioned(request)));
   return { clusterId: answer.clusterId, members: new Map(answer.members) };
 }
 
@@ -127,19 +133,4 @@ function refuseVoter(replica: Replica, node: NodeId): void {
 function isMember(replica: Replica, node: NodeId): boolean {
   const { voters, outgoing, learners, learnersNext } = replica.consensus.configuration;
   return [...voters, ...outgoing, ...learners, ...learnersNext].includes(node);
-}
-
-function readRequest(question: unknown): JoinRequest {
-  const request = question as Partial<JoinRequest> | null;
-  const { token, secret, addresses, version, succession = null } = request ?? {};
-  const valid =
-    typeof token === 'string' &&
-    typeof secret === 'string' &&
-    typeof version === 'string' &&
-    Array.isArray(addresses) &&
-    addresses.length <= 16 &&
-    addresses.every((address) => typeof address === 'string' && address.length <= 256) &&
-    (succession === null || (typeof succession.former === 'string' && typeof succession.proof === 'string'));
-  if (!valid) throw new Rejection('invalidRequest', 'the request to join is malformed');
-  return { token, secret, addresses, version, succession };
 }

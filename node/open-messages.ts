@@ -1,62 +1,74 @@
 import { pack } from 'msgpackr';
-import { Fault, Rejection } from '../src/errors.ts';
-import type { JobId } from '../src/ids.ts';
+import { z } from 'zod';
+import { Fault } from '../src/errors.ts';
+import { count, jobId } from './message-shapes.ts';
 import { FrameDecoder, joinFrames } from './p2p/framing.ts';
 import type { LogOffsets, LogPiece } from './runner/ports.ts';
-import { decodeVersioned, encodeVersioned, unpackMessage } from './versioned.ts';
+import { decodeAnswer, decodeRequest, encodeVersioned, unpackMessage } from './versioned.ts';
+
+const offsets = z.object({ stdout: count, stderr: count });
 
 /** What a member may ask another for on a stream of its own (`PeerNetwork.open`). */
-export type OpenRequest =
-  | { readonly kind: 'snapshot' }
-  | {
-      readonly kind: 'log';
-      readonly job: JobId;
-      readonly attempt: number;
-      readonly stream: 'stdout' | 'stderr' | 'both';
-      readonly follow: boolean;
-      /** Where in each output the answer begins. */
-      readonly from: LogOffsets;
-      /** The answer may end behind so many bytes though the log goes on. Null: it is the whole. */
-      readonly maxBytes: number | null;
-    }
+const request = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('snapshot') }),
+  z.object({
+    kind: z.literal('log'),
+    job: jobId,
+    attempt: z.int().positive(),
+    stream: z.enum(['stdout', 'stderr', 'both']),
+    follow: z.boolean(),
+    /** Where in each output the answer begins. */
+    from: offsets,
+    /** The answer may end behind so many bytes though the log goes on. Null: it is the whole. */
+    maxBytes: count.nullable(),
+  }),
   /** Where the last lines begin: one chunk, `LogOffsets`. */
-  | { readonly kind: 'logTail'; readonly job: JobId; readonly attempt: number; readonly lines: number }
+  z.object({ kind: z.literal('logTail'), job: jobId, attempt: z.int().positive(), lines: count }),
   /** `end` is exclusive. The first chunk of the answer is the blob's head. */
-  | { readonly kind: 'blob'; readonly hash: string; readonly start: number; readonly end: number };
+  z.object({ kind: z.literal('blob'), hash: z.hash('sha256'), start: count, end: count }),
+]);
+export type OpenRequest = z.output<typeof request>;
 
-export function encodeOpen(request: OpenRequest): Uint8Array {
-  return encodeVersioned(request);
+const blobHead = z.object({ size: count });
+
+export function encodeOpen(message: OpenRequest): Uint8Array {
+  return encodeVersioned(message);
 }
 
+/** @throws as `decodeRequest` */
 export function decodeOpen(bytes: Uint8Array): OpenRequest {
-  return decodeVersioned(bytes) as OpenRequest;
+  return decodeRequest(request, bytes);
 }
 
 export function encodeBlobHead(head: { readonly size: number }): Uint8Array {
   return encodeVersioned(head);
 }
 
+/** @throws as `decodeAnswer` */
 export function decodeBlobHead(bytes: Uint8Array): { readonly size: number } {
-  return decodeVersioned(bytes) as { readonly size: number };
+  return decodeAnswer(blobHead, bytes);
 }
 
-export function encodeLogOffsets(offsets: LogOffsets): Uint8Array {
-  return encodeVersioned(offsets);
+export function encodeLogOffsets(at: LogOffsets): Uint8Array {
+  return encodeVersioned(at);
 }
 
+/** @throws as `decodeAnswer` */
 export function decodeLogOffsets(bytes: Uint8Array): LogOffsets {
-  return decodeVersioned(bytes) as LogOffsets;
+  return decodeAnswer(offsets, bytes);
 }
 
 /** More than a piece of a log and what stands with it ever take. */
 const LOG_PIECE_BYTES_MAX = 1024 * 1024;
+
+const logPiece = z.tuple([z.enum(['stdout', 'stderr']), z.string(), z.instanceof(Uint8Array), count]);
 
 /** A part of a log on its way between members, in a frame: the chunks of a stream are cut and joined as they go. */
 export function encodeLogPiece({ stream, at, data, offset }: LogPiece): Uint8Array {
   return Buffer.concat(joinFrames([pack([stream, at, data, offset])]));
 }
 
-/** @throws Fault `peerUnreachable` when the bytes are not whole frames */
+/** @throws Fault `peerUnreachable` when the bytes are not whole frames, or one of them is no part of a log */
 export async function* decodeLogPieces(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<LogPiece, void> {
   let frames: Uint8Array[] = [];
   const decoder = new FrameDecoder((frame) => frames.push(frame), { maxFrameBytes: LOG_PIECE_BYTES_MAX });
@@ -74,8 +86,8 @@ export async function* decodeLogPieces(chunks: AsyncIterable<Uint8Array>): Async
 }
 
 function decodeLogPiece(frame: Uint8Array): LogPiece {
-  const piece = unpackMessage(frame);
-  if (!Array.isArray(piece)) throw new Rejection('invalidRequest', 'a part of a log cannot be read');
-  const [stream, at, data, offset] = piece as [LogPiece['stream'], string, Uint8Array, number];
+  const piece = logPiece.safeParse(unpackMessage(frame));
+  if (!piece.success) throw new Fault('peerUnreachable', 'the member sent a part of a log that cannot be read');
+  const [stream, at, data, offset] = piece.data;
   return { stream, at, data, offset };
 }

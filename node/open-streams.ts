@@ -1,4 +1,4 @@
-import { Rejection } from '../src/errors.ts';
+import { unreachable } from '../src/errors.ts';
 import { decodeOpen, encodeBlobHead, encodeLogOffsets, encodeLogPiece } from './open-messages.ts';
 import type { Replica } from './replica/replica.ts';
 import type { LogReader } from './runner/ports.ts';
@@ -38,6 +38,6 @@ export async function* answerOpen(
       return;
     }
     default:
-      throw new Rejection('invalidRequest', 'unknown kind of stream');
+      return unreachable(request);
   }
 }

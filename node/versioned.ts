@@ -1,5 +1,6 @@
 import { pack, unpack } from 'msgpackr';
-import { Rejection } from '../src/errors.ts';
+import type { z } from 'zod';
+import { Fault, Rejection } from '../src/errors.ts';
 
 const VERSION = 1;
 
@@ -18,6 +19,20 @@ export function decodeVersioned(bytes: Uint8Array): unknown {
     throw new Rejection('wrongVersion', 'this member speaks another version of the protocol between members');
   }
   return message[1];
+}
+
+/** What a member asks. @throws as `decodeVersioned`; Rejection `invalidRequest` when it is of another shape */
+export function decodeRequest<Schema extends z.ZodType>(schema: Schema, bytes: Uint8Array): z.output<Schema> {
+  const parsed = schema.safeParse(decodeVersioned(bytes));
+  if (!parsed.success) throw new Rejection('invalidRequest', 'a request of a member is malformed');
+  return parsed.data;
+}
+
+/** What a member answered. @throws as `decodeVersioned`; Fault `peerUnreachable` when it is of another shape */
+export function decodeAnswer<Schema extends z.ZodType>(schema: Schema, bytes: Uint8Array): z.output<Schema> {
+  const parsed = schema.safeParse(decodeVersioned(bytes));
+  if (!parsed.success) throw new Fault('peerUnreachable', 'the answer of a member is malformed');
+  return parsed.data;
 }
 
 /** @throws Rejection `invalidRequest` */

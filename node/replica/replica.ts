@@ -3,7 +3,7 @@ import type { RaftOptions } from '../../raft/config.ts';
 import type { Refusal, RoleChange } from '../../raft/effects.ts';
 import type { Configuration, Entry, Index, MembershipChange, RequestId, SnapshotMeta, Term } from '../../raft/types.ts';
 import type { Principal } from '../../src/auth.ts';
-import { Fault, Rejection } from '../../src/errors.ts';
+import { Fault, Rejection, unreachable } from '../../src/errors.ts';
 import type { NodeId } from '../../src/ids.ts';
 import type { ChangeEvent } from '../../src/state/apply.ts';
 import type { Command, CommandResult } from '../../src/state/commands.ts';
@@ -301,7 +301,7 @@ export class Replica {
         await this.#snapshots.fetch(from, request.term);
         return { kind: 'fetched' };
       default:
-        throw new Rejection('invalidRequest', 'unknown control request');
+        return unreachable(request);
     }
   }
 

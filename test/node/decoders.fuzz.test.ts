@@ -4,7 +4,14 @@ import fc from 'fast-check';
 import { z } from 'zod';
 import { describe, expect, test } from 'vitest';
 import { decodeDispatchAnswer, encodeDispatch } from '../../node/dispatch-messages.ts';
-import { decodeBlobHead, decodeLogPieces, decodeOpen, encodeLogPiece, encodeOpen } from '../../node/open-messages.ts';
+import {
+  decodeBlobHead,
+  decodeLogPieces,
+  decodeOpen,
+  encodeBlobHead,
+  encodeLogPiece,
+  encodeOpen,
+} from '../../node/open-messages.ts';
 import { decodeError, encodeError } from '../../node/p2p/error-codec.ts';
 import { decodeJoinToken, encodeJoinToken, JOIN_TOKEN_PREFIX } from '../../node/p2p/join-token.ts';
 import { decodeMessage, encodeMessage } from '../../node/p2p/raft-codec.ts';
@@ -171,7 +178,7 @@ const CODECS: readonly Codec[] = [
   { name: 'the meta of a snapshot on its way', sample: encodeSnapshotMeta(meta(9)), decode: decodeSnapshotMeta },
   { name: 'a dispatch answer', sample: encodeDispatch('renewed'), decode: decodeDispatchAnswer },
   { name: 'a request of a stream', sample: encodeOpen({ kind: 'snapshot' }), decode: decodeOpen },
-  { name: 'the head of a blob', sample: encodeOpen({ kind: 'snapshot' }), decode: decodeBlobHead },
+  { name: 'the head of a blob', sample: encodeBlobHead({ size: 7 }), decode: decodeBlobHead },
   {
     name: 'a part of a log',
     sample: encodeLogPiece({ stream: 'stdout', at: '2030-01-01T00:00:00Z', data: Buffer.from('x'), offset: 7 }),

@@ -3,6 +3,7 @@ import { answerStranger, askStanding, join } from '../../node/joining.ts';
 import type { PeerNetwork } from '../../node/p2p/network.ts';
 import type { Replica } from '../../node/replica/replica.ts';
 import type { NodeId, TokenId } from '../../src/ids.ts';
+import { encodeVersioned } from '../../node/versioned.ts';
 import type { Command } from '../../src/state/commands.ts';
 import { ClusterState } from '../../src/state/state.ts';
 
@@ -18,7 +19,7 @@ const REQUEST = {
 };
 
 /** A member, and the network of a node that asks it. */
-function setUp(asker: NodeId) {
+function setUp(asker: NodeId, onPropose: () => unknown = () => undefined) {
   const proposed: Command[] = [];
   const added: unknown[] = [];
   const configuration = { voters: [MEMBER], outgoing: [], learners: [LEARNER], learnersNext: [] };
@@ -32,6 +33,7 @@ function setUp(asker: NodeId) {
     barrier: async () => undefined,
     propose: async (_by: unknown, commands: readonly Command[]) => {
       proposed.push(...commands);
+      onPropose();
       return commands.map(() => ({ ok: true as const }));
     },
     changeMembership: async (...change: unknown[]) => void added.push(change),
@@ -41,7 +43,7 @@ function setUp(asker: NodeId) {
   const network = {
     join: (_addresses: readonly string[], body: Uint8Array) => answerStranger(parts, asker, body),
   } as unknown as PeerNetwork;
-  return { network, state, proposed, added };
+  return { network, state, configuration, proposed, added };
 }
 
 describe('a node that asks whether it is a member', () => {
@@ -81,6 +83,26 @@ describe('a node that joins', () => {
     const { network, proposed } = setUp(MEMBER);
     await expect(join(network, [], REQUEST)).rejects.toMatchObject({ code: 'joinRefused' });
     expect(proposed).toEqual([]);
+  });
+
+  it('is refused also by a member that hears only meanwhile that the id votes', async () => {
+    const { network, configuration } = setUp(STRANGER, () => configuration.voters.push(STRANGER));
+    await expect(join(network, [], REQUEST)).rejects.toMatchObject({ code: 'joinRefused' });
+  });
+
+  it.each([null, 7, {}, { ...REQUEST, addresses: 'x' }, { ...REQUEST, succession: 7 }, { ...REQUEST, token: [] }])(
+    'is refused as malformed: %j',
+    async (request) => {
+      const { network, proposed } = setUp(STRANGER);
+      await expect(network.join([], encodeVersioned(request))).rejects.toMatchObject({ code: 'invalidRequest' });
+      expect(proposed).toEqual([]);
+    },
+  );
+
+  it('takes an answer that makes no sense for no answer', async () => {
+    const network = { join: async () => encodeVersioned({ members: 7 }) } as unknown as PeerNetwork;
+    await expect(join(network, [], REQUEST)).rejects.toMatchObject({ code: 'peerUnreachable' });
+    await expect(askStanding(network, [])).rejects.toMatchObject({ code: 'peerUnreachable' });
   });
 
   it('removes nobody on the word of another than the one who is to be replaced', async () => {
