@@ -163,6 +163,7 @@ export class ChangeSet {
 
   /** It counts again, also when it was removed before, and nothing is wished of it. */
   welcome(id: NodeId): void {
+    this.#removed.delete(id);
     if (this.state.removed.delete(id)) this.record('removed', id, null);
     const node = this.state.nodes.get(id);
     if (node?.wish === undefined) return;

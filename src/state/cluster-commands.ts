@@ -25,7 +25,8 @@ export function refoundCluster(changes: ChangeSet, { clusterId, keep }: Of<'refo
   const { state } = changes;
   if (state.cluster === null) return refuse('wrongState', 'there is no cluster yet');
   state.cluster = { ...state.cluster, clusterId };
-  for (const node of new Set([...state.nodes.keys(), ...state.runners.keys()])) {
+  // In the order of ids, which is the same at every replica.
+  for (const node of [...new Set([...state.nodes.keys(), ...state.runners.keys()])].toSorted()) {
     if (node !== keep) forgetNode(changes, { kind: 'forgetNode', node });
   }
   changes.welcome(keep);

@@ -252,6 +252,30 @@ describe('refoundCluster', () => {
     expect(replica.system(announce(R2))).toEqual([OK]);
   });
 
+  it('takes it back also in the entry that removed it', () => {
+    const replica = TestReplica.founded();
+    replica.system(announce(R2));
+    expect(replica.system({ kind: 'forgetNode', node: R2 }, refound, announce(R2))).toEqual([OK, OK, OK]);
+    expect(replica.state.removed.size).toBe(0);
+    replica.reload();
+    expect([...replica.state.nodes.keys()]).toEqual([R2]);
+  });
+
+  it('ends the attempts of others in the order of their ids, however the nodes came', () => {
+    const attempts = [submit(1, { placement: { runner: R2, incarnation: I2 } }), submit(2, { placement })];
+    const lost = [[register(R1, I1), register(R2, I2)] as const, [register(R2, I2), register(R1, I1)] as const].map(
+      (runners) => {
+        const replica = TestReplica.founded();
+        replica.system(...runners);
+        replica.local(...attempts);
+        replica.system({ ...refound, keep: 'stays' as NodeId });
+        return replica.last.events.flatMap((event) => (event.kind === 'job' ? [event.job.id] : []));
+      },
+    );
+    expect(lost[0]).toHaveLength(2);
+    expect(lost[0]).toEqual(lost[1]);
+  });
+
   it('is refused where there is no cluster', () => {
     expect(new TestReplica().system(refound)).toEqual([refused('wrongState')]);
   });

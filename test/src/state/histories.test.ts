@@ -211,6 +211,12 @@ class History {
       case 'drain':
         return [{ kind: 'drainRunner', runner, mode: m % 2 === 0 ? 'drain' : 'undrain' }];
       case 'forget':
+        if (m % 32 === 8) return [{ kind: 'refoundCluster', clusterId: `c${n % 2}`, keep: runner }];
+        if (m % 32 === 16)
+          return [
+            { kind: 'forgetNode', node: runner },
+            { kind: 'refoundCluster', clusterId: 'c', keep: runner },
+          ];
         return m % 4 === 0 ? [{ kind: 'forgetNode', node: runner }] : [announce(runner)];
       case 'wish':
         return [wish(runner, n, m)];
@@ -398,6 +404,13 @@ describe('any history', () => {
       'registerRunner',
       'createToken',
       'useJoinToken',
+      'wishMember',
+      'setVoterPolicy',
+      'forgetNode',
+      'refoundCluster',
+      'createGroup',
+      'closeGroup',
+      'cancelGroup',
     );
     const anything = fc.anything({ withNullPrototype: true, maxDepth: 3 });
     const fields = fc.dictionary(
@@ -413,8 +426,14 @@ describe('any history', () => {
         'end',
         'scopes',
         'idempotency',
+        'node',
+        'wish',
+        'voters',
+        'replaceDead',
+        'clusterId',
+        'keep',
       ),
-      fc.oneof(anything, fc.constant(jobId(1)), fc.constant({ command: ['x'] })),
+      fc.oneof(anything, fc.constantFrom(jobId(1), groupId(1), 'leave', 3), fc.constant({ command: ['x'] })),
     );
     const command = fc.oneof(
       anything,
