@@ -165,8 +165,9 @@ async function openBase(
   onFatal: (error: unknown) => void,
 ): Promise<Base> {
   const folder = shutdown.adopt(await openDataFolder(config.dataDir), (opened) => opened.close());
-  await expectNotRemoved(folder);
   const founding = await findCluster(folder, config);
+  // Behind it: a rejoin that was cut short sets the note aside.
+  await expectNotRemoved(folder);
   const metrics = createRegistry();
   shutdown.defer(() => metrics.stop());
   const { registry } = metrics;

@@ -35,7 +35,8 @@ export interface OpenSurvivor extends Survivor {
 
 /**
  * Opens the folder of a node that does not run.
- * @throws Rejection `notFound`, `conflict` when a node uses the folder; Fault `corrupt` when its log is damaged
+ * @throws Rejection `notFound`, `conflict` when a node uses the folder, `forbidden` when it is another user's; Fault
+ *   `corrupt` when its log or state is damaged
  */
 export async function openSurvivor(dataDir: string): Promise<OpenSurvivor> {
   const { folder, clusterId } = await openNodeFolder(dataDir);
@@ -101,6 +102,10 @@ async function findMembers(
 ): Promise<readonly FormerMember[]> {
   const store = await openStateStore(folder.parts.state, logBegin);
   try {
+    if (store.applied < logBegin) {
+      const lack = `the state in ${folder.parts.state} ends at ${store.applied}, and the log begins behind ${logBegin}`;
+      throw new Fault('corrupt', `${lack}: recover from another data folder, or restore a backup`);
+    }
     const voting = new Set([...voters, ...outgoing]);
     const members: FormerMember[] = [];
     for (const id of new Set([...voting, ...learners, ...learnersNext])) {
@@ -115,18 +120,18 @@ async function findMembers(
 
 /**
  * The folder's cluster id goes first: from then on no member of the old cluster speaks with this node, and a recovery
- * that was cut short is made again.
+ * that was cut short is made again. What is appended to the log goes last: with it everything is done.
  */
 async function recover(folder: DataFolder, log: LogStore, survivor: Survivor): Promise<string> {
   const { nodeId, lastIndex, commitIndex } = survivor;
   const clusterId = uuidv7();
-  await folder.rebind(clusterId);
-  const end = { index: lastIndex, term: Math.max(log.loaded.hardState.term, survivor.lastTerm) };
-  const refounding = refound(nodeId, clusterId, end, commitIndex);
-  await log.persist({ seq: 1, truncateFrom: null, snapshot: null, messages: [], ...refounding });
+  await folder.rebind(clusterId, nodeId);
   // They tell of the cluster as it was.
   await folder.removeSecret('join.token');
   await folder.removeSecret('introduction.json');
   await folder.removeSecret('removed.json');
+  const end = { index: lastIndex, term: Math.max(log.loaded.hardState.term, survivor.lastTerm) };
+  const refounding = refound(nodeId, clusterId, end, commitIndex);
+  await log.persist({ seq: 1, truncateFrom: null, snapshot: null, messages: [], ...refounding });
   return clusterId;
 }

@@ -40,7 +40,7 @@ const SET_ASIDE = ['log', 'state', 'introduction.json', 'removed.json'] as const
 
 /**
  * Prepares the folder of a node that does not run for a start as a new node of the same cluster. Nothing is deleted.
- * @throws Rejection `notFound`, `conflict`, `wrongCluster`, `invalidRequest`, `tokenExpired`
+ * @throws Rejection `notFound`, `conflict`, `forbidden`, `wrongCluster`, `invalidRequest`, `tokenExpired`
  */
 export async function prepareRejoin(dataDir: string, tokenText: string): Promise<PreparedRejoin> {
   const token = decodeJoinToken(tokenText);
@@ -92,11 +92,21 @@ export async function pendingRejoin(folder: DataFolder): Promise<PendingRejoin |
   return { token: decodeJoinToken(rejoining.token), succession: rejoining.succession };
 }
 
-/** The new key comes last: with it everything is done. */
+/** The new key comes last: with it everything is done, unless the token is now one of another cluster. */
 async function finishRejoin(folder: DataFolder): Promise<void> {
   const rejoining = await readRejoining(folder);
-  if (rejoining === null || (await folder.readSecret('node.key')) === rejoining.nodeKey) return;
-  const { path } = folder;
+  if (rejoining === null) return;
+  const { clusterId } = decodeJoinToken(rejoining.token);
+  if ((await folder.readSecret('node.key')) === rejoining.nodeKey) {
+    if (folder.format.clusterId !== clusterId) await folder.rebind(clusterId, null);
+    return;
+  }
+  await setAside(folder, rejoining);
+  await folder.rebind(clusterId, null);
+  await folder.writeSecret('node.key', rejoining.nodeKey);
+}
+
+async function setAside({ path }: DataFolder, rejoining: Rejoining): Promise<void> {
   try {
     const aside = join(path, rejoining.aside);
     await mkdir(aside, { recursive: true, mode: 0o700 });
@@ -108,8 +118,6 @@ async function finishRejoin(folder: DataFolder): Promise<void> {
   } catch (error) {
     throw storageError(error, `setting the old log of ${path} aside`);
   }
-  await folder.rebind(decodeJoinToken(rejoining.token).clusterId);
-  await folder.writeSecret('node.key', rejoining.nodeKey);
 }
 
 /** A recovered cluster has another id and the same key. */

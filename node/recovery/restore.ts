@@ -1,8 +1,9 @@
-import { createReadStream } from 'node:fs';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { v7 as uuidv7 } from 'uuid';
 import { Fault, Rejection } from '../../src/errors.ts';
+import type { NodeId } from '../../src/ids.ts';
 import { createClusterKey } from '../p2p/cluster-key.ts';
 import { loadNodeKey, nodeIdOf } from '../p2p/identity.ts';
 import { type BackupHead, readBackup } from '../storage/backup-codec.ts';
@@ -12,6 +13,8 @@ import { openLogStore } from '../storage/log-store.ts';
 import { createSnapshotInbox } from '../storage/snapshot-inbox.ts';
 import { storageError } from '../storage/storage-error.ts';
 import { onlyVoter, refound } from './refounding.ts';
+
+const READ_BYTES = 1024 * 1024;
 
 export interface Restored {
   readonly head: BackupHead;
@@ -23,47 +26,89 @@ export interface Restored {
 /**
  * Makes a data folder of a backup: a new node, the only voter of a new cluster with a key of its own. The folder is
  * there as a whole at the end or not at all.
- * @throws Rejection `conflict` when there is something in the folder already, `notFound`, `wrongVersion`; Fault
- *   `corrupt`, `diskFull`, `diskFailed`
+ * @throws Rejection `conflict` when there is something in the folder already, it is a mount point or another restore
+ *   makes it, `notFound`, `wrongVersion`; Fault `corrupt`, `diskFull`, `diskFailed`
  */
 export async function restore(file: string, dataDir: string): Promise<Restored> {
-  await expectNothing(dataDir);
-  const building = `${dataDir}.restoring`;
+  const backup = await openBackup(file);
   try {
-    await rm(building, { recursive: true, force: true });
+    await expectNothing(dataDir);
     await mkdir(dirname(dataDir), { recursive: true });
-    const restored = await build(file, building);
-    await rename(building, dataDir);
-    await syncFolder(dirname(dataDir));
-    return restored;
+    return await restoreBeside(backup, dataDir);
   } catch (error) {
-    await rm(building, { recursive: true, force: true });
     throw storageError(error, `restoring ${file} into ${dataDir}`);
+  } finally {
+    await backup.close();
+  }
+}
+
+async function openBackup(file: string): Promise<FileHandle> {
+  try {
+    return await open(file);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) throw new Rejection('notFound', `there is no file ${file}`);
+    throw storageError(error, `reading ${file}`);
   }
 }
 
 async function expectNothing(dataDir: string): Promise<void> {
-  const names = await readdir(dataDir).catch((error: unknown) => {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
-    throw storageError(error, `reading ${dataDir}`);
-  });
-  if (names.length > 0) throw new Rejection('conflict', `${dataDir} is not empty: restore into a new folder`);
+  const there = await statIfThere(dataDir);
+  if (there === null) return;
+  if ((await readdir(dataDir)).length > 0) {
+    throw new Rejection('conflict', `${dataDir} is not empty: restore into a new folder`);
+  }
+  if (there.dev !== (await stat(dirname(dataDir))).dev) throw isMountPoint(dataDir);
 }
 
-async function build(file: string, dataDir: string): Promise<Restored> {
-  const folder = await openDataFolder(dataDir);
+async function restoreBeside(backup: FileHandle, dataDir: string): Promise<Restored> {
+  const building = `${dataDir}.restoring`;
+  await removeLeftover(building);
+  const folder = await openDataFolder(building);
   try {
-    const { head, dump } = await readBackup(createReadStream(file, { highWaterMark: 1024 * 1024 }));
-    const nodeId = nodeIdOf(await loadNodeKey(folder));
-    const clusterId = uuidv7();
-    await writeState(folder, head, dump);
-    await writeLog(folder, head, nodeId, clusterId);
-    await folder.writeSecret('cluster.key', Buffer.from(createClusterKey()).toString('base64url'));
-    await folder.bindCluster(clusterId);
-    return { head, nodeId, clusterId };
+    const restored = await build(backup, folder);
+    // It is held meanwhile, or another restore could take it for what a dead one left.
+    await putInPlace(building, dataDir);
+    return restored;
+  } catch (error) {
+    await rm(building, { recursive: true, force: true });
+    throw error;
   } finally {
     await folder.close();
   }
+}
+
+/** Of a restore that was killed; one that is under way holds it. @throws Rejection `conflict` */
+async function removeLeftover(building: string): Promise<void> {
+  if ((await statIfThere(building)) === null) return;
+  await (await openDataFolder(building)).close();
+  await rm(building, { recursive: true });
+}
+
+async function putInPlace(building: string, dataDir: string): Promise<void> {
+  try {
+    await rename(building, dataDir);
+  } catch (error) {
+    if (hasCode(error, 'EBUSY') || hasCode(error, 'EXDEV')) throw isMountPoint(dataDir);
+    throw error;
+  }
+  await syncFolder(dirname(dataDir));
+}
+
+function isMountPoint(dataDir: string): Rejection {
+  const way = 'restore into a folder below it, and start the node with that one';
+  return new Rejection('conflict', `${dataDir} is a mount point, which cannot be put in place as a whole: ${way}`);
+}
+
+async function build(backup: FileHandle, folder: DataFolder): Promise<Restored> {
+  const chunks = backup.createReadStream({ autoClose: false, highWaterMark: READ_BYTES });
+  const { head, dump } = await readBackup(chunks);
+  const nodeId = nodeIdOf(await loadNodeKey(folder));
+  const clusterId = uuidv7();
+  await writeState(folder, head, dump);
+  await writeLog(folder, head, nodeId, clusterId);
+  await folder.writeSecret('cluster.key', Buffer.from(createClusterKey()).toString('base64url'));
+  await folder.rebind(clusterId, nodeId);
+  return { head, nodeId, clusterId };
 }
 
 async function writeState(folder: DataFolder, head: BackupHead, dump: AsyncIterable<Uint8Array>): Promise<void> {
@@ -73,7 +118,7 @@ async function writeState(folder: DataFolder, head: BackupHead, dump: AsyncItera
 }
 
 /** The log begins behind the state, in a term that no member of the old cluster has seen. */
-async function writeLog(folder: DataFolder, head: BackupHead, self: ReturnType<typeof nodeIdOf>, clusterId: string) {
+async function writeLog(folder: DataFolder, head: BackupHead, self: NodeId, clusterId: string) {
   const log = await openLogStore(folder.parts.log);
   try {
     const { index, term } = head.snapshot;
@@ -83,4 +128,17 @@ async function writeLog(folder: DataFolder, head: BackupHead, self: ReturnType<t
   } finally {
     await log.close();
   }
+}
+
+async function statIfThere(path: string): Promise<Stats | null> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return null;
+    throw error;
+  }
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
 }

@@ -1,4 +1,4 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { Fault, Rejection } from '../../src/errors.ts';
@@ -6,7 +6,7 @@ import type { NodeFile } from '../config/config.ts';
 import { createFolder } from './create-folder.ts';
 import type { Database } from './database.ts';
 import { openDatabase } from './database.ts';
-import { readIfPresent, removeTemporaryFiles, writeDurably } from './durable-file.ts';
+import { readIfPresent, removeTemporaryFiles, syncFolder, writeDurably } from './durable-file.ts';
 import type { SecretName } from './node-files.ts';
 import { NODE_FILE, readNodeFile, readSecret } from './node-files.ts';
 import { storageError } from './storage-error.ts';
@@ -32,26 +32,40 @@ export interface DataFolder {
   bindNode(nodeId: string): Promise<void>;
   /** @throws Rejection `wrongCluster` when the folder is of another cluster */
   bindCluster(clusterId: string): Promise<void>;
-  /** The folder goes on as one of another cluster or node: after a recovery, or when its node joins anew. */
-  rebind(clusterId: string): Promise<void>;
+  /** The folder goes on as one of another cluster, after a recovery, or of another node, which joins anew: null. */
+  rebind(clusterId: string, nodeId: string | null): Promise<void>;
   writeNodeFile(file: NodeFile): Promise<void>;
   readNodeFile(): Promise<NodeFile | null>;
   writeSecret(name: SecretName, text: string): Promise<void>;
   readSecret(name: SecretName): Promise<string | null>;
+  /** For good: no loss of power brings it back. */
   removeSecret(name: SecretName): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Opens the folder of a node that was started before; makes none. @throws as `openDataFolder`; Rejection `notFound` */
+/**
+ * Opens the folder of a node that was started before; makes none. @throws as `openDataFolder`; Rejection `notFound`,
+ * `forbidden` when it is another user's
+ */
 export async function openNodeFolder(
   path: string,
 ): Promise<{ readonly folder: DataFolder; readonly clusterId: string }> {
   if ((await telling(path, () => readIfPresent(join(path, FORMAT_FILE)))) === null) throw noNode(path);
+  await expectOwnUser(path);
   const folder = await openDataFolder(path);
   const { clusterId } = folder.format;
   if (clusterId !== null) return { folder, clusterId };
   await folder.close();
   throw noNode(path);
+}
+
+/** What another user, as root, writes into the folder, the node could not open any more. */
+async function expectOwnUser(path: string): Promise<void> {
+  const { uid } = await telling(path, () => stat(join(path, FORMAT_FILE)));
+  const own = process.getuid?.() ?? uid;
+  if (uid === own) return;
+  const way = `do this as that user: sudo -u '#${uid}' quorate …`;
+  throw new Rejection('forbidden', `the node of ${path} runs as user ${uid}, and this is user ${own}; ${way}`);
 }
 
 function noNode(path: string): Rejection {
@@ -173,13 +187,17 @@ function createDataFolder(path: string, lock: Database<string>, read: FolderForm
       }
       await change({ clusterId });
     },
-    rebind: (clusterId) => change({ clusterId, nodeId: null }),
+    rebind: (clusterId, nodeId) => change({ clusterId, nodeId }),
     writeNodeFile: (file) =>
       telling(path, () => writeDurably(join(path, NODE_FILE), `${JSON.stringify(file, null, 2)}\n`, 0o600)),
     readNodeFile: () => readNodeFile(path),
     writeSecret: (name, text) => telling(path, () => writeDurably(join(path, name), text, 0o600)),
     readSecret: (name) => readSecret(path, name),
-    removeSecret: (name) => telling(path, () => rm(join(path, name), { force: true })),
+    removeSecret: (name) =>
+      telling(path, async () => {
+        await rm(join(path, name), { force: true });
+        await syncFolder(path);
+      }),
     async close() {
       await rm(join(path, 'lock.pid'), { force: true });
       await lock.close();

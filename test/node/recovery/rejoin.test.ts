@@ -111,6 +111,17 @@ describe('a rejoin', () => {
     await folder.close();
   });
 
+  test('that is prepared again for a cluster that was recovered meanwhile goes over to it', async () => {
+    const { path } = await nodeFolder();
+    const { nodeId } = await prepareRejoin(path, tokenOf());
+    expect(await prepareRejoin(path, tokenOf('recovered'))).toMatchObject({ former: null, nodeId });
+    const folder = await openDataFolder(path);
+    await folder.bindCluster('recovered');
+    expect(folder.format).toMatchObject({ clusterId: 'recovered', nodeId: null });
+    expect((await pendingRejoin(folder))?.token.clusterId).toBe('recovered');
+    await folder.close();
+  });
+
   test('goes over to the recovered cluster, which has the same key, and to no other', async () => {
     const { path } = await nodeFolder();
     await expect(prepareRejoin(path, tokenOf('cluster', Buffer.alloc(32, 8)))).rejects.toMatchObject({
