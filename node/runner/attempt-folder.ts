@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import type { JobSpec } from '../../src/jobs/spec.ts';
 import { FILE_MODE, OPEN_FOLDER_MODE, OWN_FOLDER_MODE } from './layout.ts';
 import type { AttemptLayout } from './layout.ts';
+import { isTaken } from './spare-folders.ts';
 import type { SpareFolders } from './spare-folders.ts';
 import { createWorkdir } from './workdir.ts';
 
@@ -15,8 +16,7 @@ export function claimFolder(layout: AttemptLayout, spares: Pick<SpareFolders, 't
     mkdirSync(layout.root, OWN_FOLDER_MODE);
     return 'bare';
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'EEXIST' && code !== 'ENOTEMPTY') throw error;
+    if (!isTaken(error)) throw error;
     return existsSync(layout.forgotten) ? 'forgotten' : 'unfinished';
   }
 }

@@ -15,9 +15,13 @@ export function leaveOrphans(): Orphans {
   return { areAdopted: false, left: () => 'maybe', close() {} };
 }
 
-/** Looking costs more with each child; a machine with so many has other cares than the price of a folder. */
-const CHILDREN_MAX = 512;
-const PID_CHARACTERS = 8;
+/** Linux tells them in parts of less than a page each; only the first part is read. */
+const PAGE_BYTES = 4096;
+/**
+ * So many started children fill no part, even if each number has seven digits: whatever makes the list longer than one
+ * part shows in the first. A machine with more has other cares than the price of a folder.
+ */
+const STARTED_MAX = 500;
 
 /**
  * Linux gives them to the nearest ancestor that asked for it, at the end of their parent and before that end is told.
@@ -29,11 +33,11 @@ export function adoptOrphans(libc: Pick<Libc, 'prctl'>, started: ReadonlyMap<num
     if (fd !== null) closeSync(fd);
     return leaveOrphans();
   }
-  const buffer = Buffer.alloc(CHILDREN_MAX * PID_CHARACTERS);
+  const buffer = Buffer.alloc(PAGE_BYTES);
   return {
     areAdopted: true,
     left() {
-      if (fd === null || started.size > CHILDREN_MAX) return 'maybe';
+      if (fd === null || started.size > STARTED_MAX) return 'maybe';
       const length = readSync(fd, buffer, 0, buffer.length, 0);
       if (length === buffer.length) return 'maybe';
       const pids = buffer.toString('latin1', 0, length).split(' ');

@@ -1,4 +1,5 @@
-import { closeSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { Fault } from '../../src/errors.ts';
 import type { Timestamp } from '../../src/jobs/job.ts';
 import { attemptName, FILE_MODE, parseAttemptName } from './layout.ts';
 import type { AttemptKey } from './ports.ts';
@@ -8,7 +9,7 @@ import type { AttemptKey } from './ports.ts';
  * no folder. The file is begun anew once it holds as many as are kept; the one before stays beside it until then.
  */
 export interface SilentList {
-  /** @throws a system error */
+  /** @throws a system error; Fault `diskFull` */
   add(attempt: { readonly name: string; readonly endedAt: Timestamp }): void;
 }
 
@@ -20,18 +21,26 @@ export interface SilentAttempt {
 export function openSilentList(path: string, { linesMax }: { readonly linesMax: number }): SilentList {
   let lines = readLines(path).length;
   let fd = openSync(path, 'a', FILE_MODE);
-  // Whoever died in the middle of a line left it without an end.
-  if (lines > 0) writeSync(fd, '\n');
+  /** Whoever died in the middle of a line, or found the disk full, left it without an end. */
+  let isCut = lines > 0;
+
+  function beginAnew(): void {
+    if (existsSync(path)) renameSync(path, olderPath(path));
+    const next = openSync(path, 'a', FILE_MODE);
+    closeSync(fd);
+    fd = next;
+    lines = 0;
+    isCut = false;
+  }
+
   return {
     add({ name, endedAt }) {
-      if (lines >= linesMax) {
-        closeSync(fd);
-        renameSync(path, olderPath(path));
-        fd = openSync(path, 'a', FILE_MODE);
-        lines = 0;
-      }
+      if (lines >= linesMax) beginAnew();
+      const line = `${isCut ? '\n' : ''}${name} ${endedAt}\n`;
       lines += 1;
-      writeSync(fd, `${name} ${endedAt}\n`);
+      isCut = true;
+      if (writeSync(fd, line) < line.length) throw new Fault('diskFull', 'a line of the list was written in part');
+      isCut = false;
     },
   };
 }

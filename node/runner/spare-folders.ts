@@ -16,7 +16,7 @@ const PREFIX = 'spare-';
  * Who gives one back knows that no process is left that could have it open.
  */
 export interface SpareFolders {
-  /** False: there is none. @throws a system error, `ENOTEMPTY` or `EEXIST` when the attempt has a folder already */
+  /** False: there is none. @throws a system error for which `isTaken` when the attempt has a folder already */
   take(layout: AttemptLayout): boolean;
   /** Whether it looks as it did at the beginning, but for the outcome, and is one too few. @throws a system error */
   wants(layout: AttemptLayout): boolean;
@@ -31,11 +31,18 @@ export function createSpareFolders({ folder }: { readonly folder: string }): Spa
   let made = 0;
   return {
     take(layout) {
-      const spare = spares.at(-1);
-      if (spare === undefined) return false;
-      renameSync(spare, layout.root);
-      spares.pop();
-      return true;
+      for (let spare = spares.pop(); spare !== undefined; spare = spares.pop()) {
+        try {
+          renameSync(spare, layout.root);
+          return true;
+        } catch (error) {
+          // Any other means that this one cannot be had: somebody else removed it, or its disk fails.
+          if (!isTaken(error)) continue;
+          spares.push(spare);
+          throw error;
+        }
+      }
+      return false;
     },
     wants: (layout) => spares.length < SPARES_MAX && isUntouched(layout),
     giveBack(layout) {
@@ -51,6 +58,12 @@ export function createSpareFolders({ folder }: { readonly folder: string }): Spa
 /** Those of an earlier runner process may be in use by what it left. */
 export function isSpareFolder(name: string): boolean {
   return name.startsWith(PREFIX);
+}
+
+/** Whether the name that a folder was to have is that of another. */
+export function isTaken(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'EEXIST' || code === 'ENOTEMPTY';
 }
 
 const NAMES = 'outcome outputs stderr stdout tmp work';

@@ -1,4 +1,14 @@
-import { appendFileSync, existsSync, mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { attemptName, runnerLayout, runnerRoot } from '../../../node/runner/layout.ts';
@@ -72,6 +82,15 @@ describe('the folder of an attempt that left nothing', () => {
     expect(node.output(kept)).toBe('kept\n');
   });
 
+  test('is made anew when somebody else has removed it', async () => {
+    const { node, layout, run, spares } = await setUp();
+    await run({ command: ['true'] });
+    for (const spare of spares()) rmSync(join(layout.attempts, spare), { recursive: true });
+    const key = node.start(sh('echo made'));
+    expect(await node.ended(key)).toMatchObject({ end: { outcome: 'succeeded' } });
+    expect(node.output(key)).toBe('made\n');
+  });
+
   test('holds the end of a later one on disk until it is told', async () => {
     const { dataDir, node, run, spares } = await setUp();
     await run({ command: ['true'] });
@@ -113,7 +132,7 @@ describe('a folder is kept', () => {
     ['left a file beside them', 'touch $QUORATE_OUTPUTS/../file'],
     ['changed the mode of a folder', 'chmod 500 .'],
     ['put a link in the place of its output', 'cd $QUORATE_OUTPUTS/..; rm stdout; ln -s /tmp/elsewhere stdout'],
-    ['keeps its output under another name', 'cd $QUORATE_OUTPUTS; ln ../stdout mine; mv mine ..; rm -f ../mine2'],
+    ['keeps its output under another name', 'ln $QUORATE_OUTPUTS/../stdout $QUORATE_OUTPUTS/../../stdout-of-mine'],
   ])('when the job %s', async (_, script) => {
     const { node, run, spares } = await setUp();
     const key = await run(sh(script));
@@ -192,5 +211,36 @@ describe('the list of attempts without output', () => {
     expect(readSilentList(path)).toEqual([1, 2, 3, 4, 5, 6].map((at) => ({ name: name(at), endedAt: at })));
     for (let at = 7; at <= 9; at++) list.add({ name: name(at), endedAt: at });
     expect(readSilentList(path).map(({ endedAt }) => endedAt)).toEqual([5, 6, 7, 8, 9]);
+  });
+
+  test('loses no line but the one for which there was no room', () => {
+    const path = join(tempDataDir(), 'silent');
+    const script = `
+      import { execFileSync } from 'node:child_process';
+      import { openSilentList } from '${import.meta.resolve('../../../node/runner/silent-list.ts')}';
+      const list = openSilentList('${path}', { linesMax: 100 });
+      const refused = [];
+      for (const [at, name] of ${JSON.stringify([1, 2, 3, 4].map(name))}.entries()) {
+        if (at === 3) execFileSync('prlimit', ['--pid', String(process.pid), '--fsize=unlimited']);
+        try { list.add({ name, endedAt: at + 1 }); } catch { refused.push(at + 1); }
+      }
+      console.log(JSON.stringify(refused));`;
+    // Room for one line, and for a part of the next.
+    const limited = ['--fsize=60:unlimited', process.execPath, '--input-type=module', '--eval', script];
+    expect(JSON.parse(execFileSync('prlimit', limited, { encoding: 'utf8' }))).toEqual([2, 3]);
+    expect(readSilentList(path).map(({ endedAt }) => endedAt)).toEqual([1, 4]);
+  });
+
+  test('goes on with a file that somebody else removed, and with one that cannot be begun', () => {
+    const path = join(tempDataDir(), 'silent');
+    const list = openSilentList(path, { linesMax: 1 });
+    list.add({ name: name(1), endedAt: 1 });
+    mkdirSync(join(`${path}.1`, 'in the way'), { recursive: true });
+    for (const at of [2, 3]) expect(() => list.add({ name: name(at), endedAt: at })).toThrow(/EISDIR|ENOTEMPTY/);
+    rmSync(`${path}.1`, { recursive: true });
+    list.add({ name: name(4), endedAt: 4 });
+    rmSync(path);
+    list.add({ name: name(5), endedAt: 5 });
+    expect(readSilentList(path).map(({ endedAt }) => endedAt)).toEqual([1, 5]);
   });
 });
