@@ -1,38 +1,31 @@
-import { existsSync, readdirSync, rmSync } from 'node:fs';
-import type { Logger } from 'pino';
-import { Rejection, unreachable } from '../../src/errors.ts';
+import { existsSync } from 'node:fs';
+import { unreachable } from '../../src/errors.ts';
 import type { Incarnation } from '../../src/ids.ts';
 import type { AttemptEnd, Timestamp } from '../../src/jobs/job.ts';
-import { claimFolder, furnishFolder, prepareFolder } from './attempt-folder.ts';
+import { claimFolder, furnishFolder } from './attempt-folder.ts';
 import type { Claim } from './attempt-folder.ts';
-import { findCommand } from './find-command.ts';
-import { DEFAULT_PATH, jobEnvironment } from './job-environment.ts';
 import { startProcess } from './job-process.ts';
 import type { EndCause, JobProcess, ProcessResult } from './job-process.ts';
-import { commandNotFound, failed, launchFailed, machineFailed, notExecutable } from './launch-failure.ts';
+import { launchFailed, machineFailed, systemCode } from './launch-failure.ts';
 import type { Launcher, ProcessExit } from './launcher.ts';
 import { attemptLayout, attemptName } from './layout.ts';
 import type { AttemptLayout } from './layout.ts';
 import type { AttemptEvent } from './messages.ts';
 import { scheduleMeta } from './meta-file.ts';
-import { markForgotten, writeOutcome } from './outcome-file.ts';
+import { writeOutcome } from './outcome-file.ts';
 import type { Ending } from './outcome-file.ts';
 import { limitOutput } from './output-limit.ts';
 import type { OutputStream } from './output-limit.ts';
 import type { Assignment, AttemptKey } from './ports.ts';
+import { prepareLaunch } from './prepare-launch.ts';
 import type { RecoveredEnding } from './recover.ts';
-import type { Remover } from './remover.ts';
 import type { Retention } from './retention.ts';
-import type { SilentList } from './silent-list.ts';
-import type { SpareFolders } from './spare-folders.ts';
+import { tidyUp } from './tidy-up.ts';
+import type { TidyUpDependencies } from './tidy-up.ts';
 
-export interface AttemptsDependencies {
-  readonly logger: Logger;
+export interface AttemptsDependencies extends TidyUpDependencies {
   readonly launcher: Launcher;
-  readonly remover: Remover;
   readonly retention: Retention;
-  readonly spares: SpareFolders;
-  readonly silentList: SilentList;
   /** Hears every start and end, and an end again when its start is asked for again. */
   readonly emit: (event: AttemptEvent) => void;
 }
@@ -116,7 +109,7 @@ export class Attempts {
       if (claim === 'forgotten') return;
       if (claim === 'unfinished') return this.#end(key, layout, null, machineFailed('an earlier start was cut short'));
     } catch (error) {
-      return this.#refuse(key, machineFailed(`this machine could not make its folder: ${describe(error)}`));
+      return this.#refuse(key, machineFailed('this machine could not make its folder', error));
     }
     this.#held.set(name, { state: 'starting', key });
     const refusal = this.#furnish(claim, layout) ?? this.#launch(assignment, key, layout);
@@ -149,14 +142,14 @@ export class Attempts {
     const name = attemptName(key);
     const held = this.#held.get(name);
     if (held === undefined || held.state !== 'ended') return;
-    const { layout } = held;
+    const { layout, ending, bytes, isAlone } = held;
     this.#held.delete(name);
     try {
-      if (!this.#giveBack(name, held)) this.#keepOutput(layout);
+      tidyUp(this.#dependencies, { name, layout, endedAt: ending.endedAt, bytes, isAlone });
     } catch (err) {
       this.#dependencies.logger.warn({ err, job: key.job, attempt: key.attempt }, 'an attempt cannot be tidied up');
     }
-    this.#dependencies.retention.keep({ name, endedAt: held.ending.endedAt, bytes: held.bytes });
+    this.#dependencies.retention.keep({ name, endedAt: ending.endedAt, bytes });
   }
 
   /** Cuts outputs that grew past the limit and stores outcomes that the disk refused; called a few times a second. */
@@ -179,32 +172,18 @@ export class Attempts {
       if (claim === 'bare') furnishFolder(layout);
       return null;
     } catch (error) {
-      return machineFailed(`this machine could not make its folders: ${describe(error)}`);
+      return machineFailed('this machine could not make its folders', error);
     }
   }
 
   /** What keeps it from running, or null. */
   #launch(assignment: Assignment, key: AttemptKey, layout: AttemptLayout): AttemptEnd | null {
-    const { spec, timeoutMs } = assignment;
-    const command = spec.command[0] ?? '';
-    let cwd: string;
-    let stdin: string;
-    try {
-      ({ cwd, stdin } = prepareFolder(layout, spec));
-    } catch (error) {
-      if (error instanceof Rejection) return failed(null, error.message);
-      return machineFailed(`this machine could not fill its folder: ${describe(error)}`);
-    }
-    const env = jobEnvironment(assignment, layout, { path: this.#options.path ?? DEFAULT_PATH });
-    const found = findCommand(command, { path: env['PATH'] ?? '', cwd });
-    if (found.kind === 'notFound') return commandNotFound(command);
-    if (found.kind === 'notExecutable') return notExecutable(command);
-
-    const { stdout, stderr } = layout;
-    const request = { executable: found.executable, argv: spec.command, env, cwd, stdin, stdout, stderr };
-    const limits = { timeoutMs, graceMs: this.#options.graceMs };
+    const prepared = prepareLaunch(assignment, layout, { path: this.#options.path });
+    if (prepared.kind === 'refused') return prepared.end;
+    const { request } = prepared;
+    const limits = { timeoutMs: assignment.timeoutMs, graceMs: this.#options.graceMs };
     const process = startProcess(this.#dependencies, request, limits, (result) =>
-      this.#finish(key, layout, result, command),
+      this.#finish(key, layout, result, request.argv[0] ?? ''),
     );
     if (process.pid !== null) this.#started(key, layout, process, process.pid);
     return null;
@@ -255,7 +234,7 @@ export class Attempts {
       if (claimFolder(layout, NO_SPARES) === 'forgotten') return this.#refuse(key, end);
       this.#end(key, layout, null, end);
     } catch (error) {
-      this.#refuse(key, { ...end, reason: `${end.reason}; its folder: ${describe(error)}` });
+      this.#refuse(key, { ...end, reason: `${end.reason}; its folder: ${systemCode(error)}` });
     }
   }
 
@@ -299,49 +278,9 @@ export class Attempts {
       return { bytes: 0, cut: [] };
     }
   }
-
-  /** One that left nothing needs no folder any more: it is noted, and its folder is for another. */
-  #giveBack(name: string, { layout, ending, bytes, isAlone }: Extract<Held, { state: 'ended' }>): boolean {
-    const { spares, silentList, logger } = this.#dependencies;
-    if (!isAlone || bytes > 0) return false;
-    try {
-      for (const path of [layout.meta, layout.stdin]) if (existsSync(path)) rmSync(path);
-      if (!spares.wants(layout)) return false;
-      // First: who reads the output and finds no folder looks there.
-      silentList.add({ name, endedAt: ending.endedAt });
-      spares.giveBack(layout);
-      return true;
-    } catch (err) {
-      logger.warn({ err, path: layout.root }, 'the folder of an attempt cannot be used again');
-      return false;
-    }
-  }
-
-  #keepOutput(layout: AttemptLayout): void {
-    markForgotten(layout);
-    this.#removeWork(layout);
-  }
-
-  /**
-   * What is empty stays and goes with the rest later: removing is the dearest call of all, and file systems take long
-   * to give out again what was removed a moment ago.
-   */
-  #removeWork(layout: AttemptLayout): void {
-    const { remover } = this.#dependencies;
-    for (const path of [layout.work, layout.outputs, layout.tmp]) if (!isEmptyFolder(path)) remover.remove(path);
-    for (const path of [layout.stdin, layout.meta]) rmSync(path, { force: true });
-  }
 }
 
 const NO_SPARES = { take: () => false };
-
-function isEmptyFolder(path: string): boolean {
-  try {
-    return readdirSync(path).length === 0;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOENT';
-  }
-}
 
 function endOf(exit: ProcessExit, cause: EndCause | null): AttemptEnd {
   if (cause !== null) return { ...exit, ...cause };
@@ -356,8 +295,4 @@ function endOf(exit: ProcessExit, cause: EndCause | null): AttemptEnd {
 function withCut(reason: string | null, cut: readonly string[], limit: number): string {
   const told = `${cut.join(' and ')} cut at ${limit} bytes`;
   return reason === null ? told : `${reason}; ${told}`;
-}
-
-function describe(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? String(error);
 }

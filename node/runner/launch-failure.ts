@@ -33,17 +33,22 @@ export function launchFailed(code: string, command: string): AttemptEnd {
     case 'E2BIG':
       return failed(NOT_EXECUTABLE, 'the arguments and the environment are too long for this machine');
     default:
-      return machineFailed(`this machine could not start it: ${code}`);
+      return machineFailed('this machine could not start it', { code });
   }
 }
 
 /** The machine's fault, so that another one may try: no processes, memory, descriptors or disk space left. */
-export function machineFailed(reason: string): AttemptEnd {
+export function machineFailed(what: string, cause?: unknown): AttemptEnd {
+  const reason = cause === undefined ? what : `${what}: ${systemCode(cause)}`;
   return { outcome: 'lost', exitCode: null, signal: null, reason, usage: null };
 }
 
 export function failed(exitCode: number | null, reason: string): AttemptEnd {
   return { outcome: 'failed', exitCode, signal: null, reason, usage: null };
+}
+
+export function systemCode(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? String(error);
 }
 
 function shortened(command: string): string {
