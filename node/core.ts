@@ -44,7 +44,7 @@ export type SubmitResult =
 export type Named =
   | { readonly kind: 'new' }
   | { readonly kind: 'job'; readonly id: JobId }
-  | { readonly kind: 'group'; readonly id: GroupId };
+  | { readonly kind: 'group' | 'jobsOfGroup'; readonly id: GroupId };
 
 export interface JobFilter {
   readonly state?: JobState;

@@ -148,7 +148,7 @@ function listRoute(core: Core): Route {
 /** What narrows a list to what one job may own. */
 function filteredBy({ parent, group }: z.output<typeof listQuery>): Named | null {
   if (parent !== undefined) return { kind: 'job', id: parent };
-  return group === undefined ? null : { kind: 'group', id: group };
+  return group === undefined ? null : { kind: 'jobsOfGroup', id: group };
 }
 
 function toListQuery(query: z.output<typeof listQuery>): ListQuery {

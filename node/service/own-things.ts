@@ -1,6 +1,7 @@
 import type { Identity, JobAttempt } from '../../src/auth.ts';
 import { jobPrincipalId } from '../../src/auth.ts';
-import { Rejection } from '../../src/errors.ts';
+import { Rejection, unreachable } from '../../src/errors.ts';
+import type { GroupId } from '../../src/ids.ts';
 import type { Named } from '../core.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { JobStore } from './job-store.ts';
@@ -26,13 +27,19 @@ export class OwnThings {
 
   async #isOwn({ id: own }: JobAttempt, named: Named): Promise<boolean> {
     const { jobs, groups } = this.#replica.state;
+    const made = (id: GroupId) => groups.get(id)?.createdBy === jobPrincipalId(own);
     switch (named.kind) {
       case 'new':
         return true;
       case 'job':
         return named.id === own || (await this.#jobs.find(named.id))?.plan.parent === own;
       case 'group':
-        return groups.get(named.id)?.createdBy === jobPrincipalId(own) || jobs.get(own)?.plan.group === named.id;
+        return made(named.id) || jobs.get(own)?.plan.group === named.id;
+      // What the others of its group run, and with which environment, is not for it to know.
+      case 'jobsOfGroup':
+        return made(named.id);
+      default:
+        return unreachable(named);
     }
   }
 }

@@ -111,12 +111,14 @@ describe('authentication', async () => {
   });
 
   it('lets a job list its own children only', async () => {
-    const { ask } = await serveJob();
+    const { core, ask } = await serveJob();
     const headers = { authorization: 'Bearer job' };
     expect((await ask('GET', `/v1/jobs?parent=${JOB}`, { headers })).status).toBe(200);
     for (const query of ['', `?parent=${GROUP}`, `?group=${GROUP}`, '?name=x']) {
       expect((await ask('GET', `/v1/jobs${query}`, { headers })).problem()).toMatchObject({ status: 403 });
     }
+    const asked = core.calls.filter(({ method }) => method === 'checkOwn').map((call) => call.arguments[1]);
+    expect(asked).toContainEqual({ kind: 'jobsOfGroup', id: GROUP });
   });
 
   it('asks for a token before it reads the body', async () => {
