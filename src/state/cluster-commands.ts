@@ -92,7 +92,10 @@ export function useJoinToken(changes: ChangeSet, command: Of<'useJoinToken'>): C
   const isAgain = token.usedBy.includes(node);
   if (!isAgain && token.expiresAt <= changes.now.at) return refuse('tokenExpired', 'the join token has expired');
   if (!isAgain && token.usedBy.length >= token.uses) {
-    return refuse('tokenUsedUp', `the join token was for ${token.uses} nodes, and as many have used it`);
+    return refuse(
+      'tokenUsedUp',
+      `the join token was good for ${token.uses === 1 ? 'one node' : `${token.uses} nodes`}, and as many have used it`,
+    );
   }
   const put = putNode(changes, { id: node, addresses, http: null, version });
   if (!put.ok || isAgain) return put;
