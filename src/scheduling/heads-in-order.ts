@@ -8,7 +8,8 @@ export interface Head {
   readonly jobClass: JobClass;
   readonly job: QueuedJob;
   readonly key: number;
-  readonly rest: Iterator<QueuedJob, undefined>;
+  /** Null until the first is followed by another: many classes are only looked at. */
+  readonly rest: Iterator<QueuedJob, undefined> | null;
 }
 
 /**
@@ -39,8 +40,10 @@ export class HeadsInOrder {
   /** To the next job of its class. */
   advance(head: Head): void {
     this.drop(head);
-    const { value: job } = head.rest.next();
-    if (job !== undefined) this.#opened.push({ ...head, job, key: orderKey(job) });
+    const { jobClass } = head;
+    const rest = head.rest ?? withoutFirst(jobClass.jobs.values());
+    const { value: job } = rest.next();
+    if (job !== undefined) this.#opened.push({ jobClass, job, key: orderKey(job), rest });
   }
 
   /** No further job of its class is wanted. */
@@ -51,9 +54,13 @@ export class HeadsInOrder {
   #open(): Head | null {
     const { value: jobClass } = this.#unopened.next();
     if (jobClass === undefined) return null;
-    const rest = jobClass.jobs.values();
-    const { value: job } = rest.next();
+    const job = jobClass.jobs.first();
     assert(job !== undefined, 'a class of a lane holds a job');
-    return { jobClass, job, key: orderKey(job), rest };
+    return { jobClass, job, key: orderKey(job), rest: null };
   }
+}
+
+function withoutFirst(jobs: Iterator<QueuedJob, undefined>): Iterator<QueuedJob, undefined> {
+  jobs.next();
+  return jobs;
 }

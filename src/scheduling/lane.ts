@@ -40,6 +40,13 @@ export class Lane {
     return this.#byFirst;
   }
 
+  /** Null when nothing is queued. */
+  first(): { readonly job: QueuedJob; readonly jobClass: JobClass; readonly key: number } | null {
+    const jobClass = this.#byFirst.first();
+    const job = jobClass?.jobs.first();
+    return jobClass === undefined || job === undefined ? null : { job, jobClass, key: orderKey(job) };
+  }
+
   add(job: QueuedJob): void {
     const jobClass = this.#classFor(job.plan);
     const first = jobClass.jobs.firstKey();

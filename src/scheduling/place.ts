@@ -14,7 +14,7 @@ import { type Shared, Turns } from './turns.ts';
 /** Comparisons of a class of jobs with a runner in one call: some ten milliseconds of them … */
 const MAX_CHECKS = 2_000_000;
 /** … of which to look at a class costs as much as so many. */
-const CLASS_CHECKS = 50;
+const CLASS_CHECKS = 100;
 /** Where those were not enough for all classes in order, so many others get a chance in one call. */
 const SAMPLED_CLASSES = 8;
 

@@ -73,7 +73,8 @@ export class SortedRun<Value> {
 
   /** In order. The run must not change meanwhile. */
   *values(): Generator<Value, undefined> {
-    for (const { values } of this.#chunks) yield* values;
+    // Not `yield*`: it costs several times as much.
+    for (const { values } of this.#chunks) for (let i = 0; i < values.length; i += 1) yield values[i] as Value;
     return undefined;
   }
 

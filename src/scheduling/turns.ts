@@ -27,8 +27,10 @@ interface Share {
 }
 
 interface LaneTurns extends Share {
-  readonly heads: HeadsInOrder;
-  head: Head | null;
+  readonly lane: Lane;
+  head: Pick<Head, 'job' | 'jobClass' | 'key'> | null;
+  /** Made when its first turn has come: most lanes get none in a round. */
+  heads: HeadsInOrder | null;
 }
 
 interface QueueTurns extends Share {
@@ -79,18 +81,18 @@ export class Turns {
 
   /** It was given what it asks for. */
   serve(): void {
-    const { queue, lane, head } = this.#takeFirst();
+    const { queue, lane, heads, head } = this.#takeFirst();
     this.#count(queue, lane, head.job.plan.demand);
-    lane.heads.advance(head);
-    this.#putBack(queue, lane);
+    heads.advance(head);
+    this.#putBack(queue, lane, heads.next());
   }
 
   /** No job of its class is wanted in this round. */
   pass(): void {
-    const { queue, lane, head } = this.#takeFirst();
+    const { queue, lane, heads, head } = this.#takeFirst();
     this.passed += 1;
-    lane.heads.drop(head);
-    this.#putBack(queue, lane);
+    heads.drop(head);
+    this.#putBack(queue, lane, heads.next());
   }
 
   /** For a job out of turn: how it is to be placed; null: it may not. */
@@ -115,13 +117,9 @@ export class Turns {
     const byProject = new Map<string, LaneTurns>();
     for (const [project, lane] of lanes) {
       const before = account?.projects.get(project);
-      const left = lessOf(
-        before?.use,
-        own.filter((plan) => plan.project === project),
-      );
-      const heads = new HeadsInOrder(lane.classes.values());
+      const left = lessOf(before?.use, own.length === 0 ? own : own.filter((plan) => plan.project === project));
       const served = before?.served ?? 0;
-      byProject.set(project, { heads, head: heads.next(), use: left, share: this.#shareOf(left), served });
+      byProject.set(project, { lane, head: lane.first(), heads: null, use: left, share: this.#shareOf(left), served });
     }
     const waiting = [...byProject.values()].filter((lane) => !isFull(lane.use, settings.projectLimits));
     const share = this.#shareOf(use) / settings.weight;
@@ -136,16 +134,18 @@ export class Turns {
     );
   }
 
-  #takeFirst(): { readonly queue: QueueTurns; readonly lane: LaneTurns; readonly head: Head } {
+  #takeFirst() {
     const queue = this.#queues.pop();
     const lane = queue?.lanes.pop();
-    const head = lane?.head ?? null;
-    assert(queue !== undefined && lane !== undefined && head !== null, 'only whose turn it is may be served or passed');
-    return { queue, lane, head };
+    assert(queue !== undefined && lane !== undefined, 'only whose turn it is may be served or passed');
+    lane.heads ??= new HeadsInOrder(lane.lane.classes.values());
+    const head = lane.heads.next();
+    assert(head !== null && head.job === lane.head?.job, 'a lane goes on from its first job');
+    return { queue, lane, heads: lane.heads, head };
   }
 
-  #putBack(queue: QueueTurns, lane: LaneTurns): void {
-    lane.head = lane.heads.next();
+  #putBack(queue: QueueTurns, lane: LaneTurns, head: Head | null): void {
+    lane.head = head;
     const { limits, projectLimits } = queue.settings;
     if (lane.head !== null && !isFull(lane.use, projectLimits)) queue.lanes.push(lane);
     if (queue.lanes.length > 0 && !isFull(queue.use, limits)) this.#queues.push(queue);
@@ -163,7 +163,7 @@ export class Turns {
   }
 
   #shareOf(use: Use): number {
-    return dominantShare(use, this.#shared.use.capacity);
+    return use.running === 0 ? 0 : dominantShare(use, this.#shared.use.capacity);
   }
 }
 

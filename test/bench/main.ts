@@ -5,11 +5,12 @@ import { jobs } from './jobs.ts';
 import { describeMachine } from './machine.ts';
 import { memory } from './memory.ts';
 import { restart } from './restart.ts';
+import { scheduling } from './scheduling.ts';
 import { snapshot } from './snapshot.ts';
 import { type BenchRun, formatTable, type Table } from './table.ts';
 
 /** Measures the named tables, or all, on this machine and prints them. */
-const TABLES: readonly Table[] = [jobs, consensus, restart, snapshot, failover, memory];
+const TABLES: readonly Table[] = [jobs, scheduling, consensus, restart, snapshot, failover, memory];
 const LEAST_COUNT = 10;
 
 const { values: flags, positionals } = parseArgs({
