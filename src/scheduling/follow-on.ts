@@ -28,7 +28,6 @@ export function followOn(
     free = add(free, job.plan.demand);
     plans.push(job.plan);
   }
-  const freed = { record: allocation.record, free, jobs: staying };
-  const { queue, queues, use } = state;
-  return schedule({ queue, queues, use, allocationList: [freed] }, { limit: ending.length, random, ending: plans });
+  const only = { ...allocation, free, jobs: staying };
+  return schedule(state, { limit: ending.length, random, ending: plans, only });
 }

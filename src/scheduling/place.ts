@@ -8,8 +8,9 @@ import { type Allocation, type ClusterState, settingsOf } from '../state/state.t
 import { accepts, hasRoom } from './feasibility.ts';
 import type { JobClass } from './lane.ts';
 import { COMPARE_ALL_UP_TO, costAt, pickBest, PROBES, type Random } from './rank.ts';
+import { mostReserved, reservedFor } from './reservation.ts';
 import { type Search, type SeatAtRunner, seatOf, Seats } from './seats.ts';
-import { type Shared, Turns } from './turns.ts';
+import { type Shared, type Turn, Turns } from './turns.ts';
 
 /** Comparisons of a class of jobs with a runner in one call: some ten milliseconds of them … */
 const MAX_CHECKS = 2_000_000;
@@ -21,7 +22,7 @@ const SAMPLED_CLASSES = 8;
 type Assign = Extract<Command, { kind: 'assign' }>;
 
 /** What the scheduler looks at: who waits, what runs already, and where there is room. */
-export type Schedulable = Shared & Pick<ClusterState, 'allocationList'>;
+export type Schedulable = Shared & Pick<ClusterState, 'allocationList' | 'cluster'>;
 
 export interface ScheduleOptions {
   /** Of assignments. */
@@ -29,6 +30,8 @@ export interface ScheduleOptions {
   readonly random: Random;
   /** Jobs that end in the same breath: what they take no longer counts for their queues and projects. */
   readonly ending?: readonly JobPlan[];
+  /** One runner as it is about to be, in place of all. */
+  readonly only?: Allocation;
 }
 
 /**
@@ -51,13 +54,14 @@ export function placeOne(
 
 /**
  * The leader's decisions for what is queued, turn by turn, against what is free in this state less what the decisions
- * before took. A job that fits nowhere is passed by those behind it.
+ * before took. A job that fits nowhere is passed by those behind it; when it has waited for long, not on the runner
+ * that is reserved for it.
  */
 export function schedule(state: Schedulable, options: ScheduleOptions): Assign[] {
   if (state.queue.size === 0) return [];
   const turns = new Turns(state, options.ending ?? []);
-  const seats = new Seats(state.allocationList, options.random);
-  const round: Round = { turns, seats, searches: new Map(), seen: new Set(), commands: [] };
+  const seats = new Seats(options.only === undefined ? state.allocationList : [options.only], options.random);
+  const round: Round = { turns, seats, searches: new Map(), seen: new Set(), reserved: 0, commands: [] };
   while (round.commands.length < options.limit) {
     if (seats.checks + turns.passed * CLASS_CHECKS > MAX_CHECKS) {
       placeSamples(state, round, options);
@@ -67,8 +71,10 @@ export function schedule(state: Schedulable, options: ScheduleOptions): Assign[]
     if (turn === null) break;
     round.seen.add(turn.jobClass);
     const placement = seats.take(searchFor(turn.jobClass, round), turn.strategy);
-    if (placement === null) turns.pass();
-    else {
+    if (placement === null) {
+      reserve(state, round, turn);
+      turns.pass();
+    } else {
       round.commands.push(assignment(turn.job, placement));
       turns.serve();
     }
@@ -84,7 +90,18 @@ interface Round {
   readonly searches: Map<string, Search>;
   /** Whose turn has come. */
   readonly seen: Set<JobClass>;
+  /** Jobs for which a runner is kept. */
+  reserved: number;
   readonly commands: Assign[];
+}
+
+/** Nothing more goes to its runner: it does not fit there yet, and will once enough of what runs there has ended. */
+function reserve(state: Schedulable, round: Round, { job }: Turn): void {
+  if (round.reserved >= mostReserved(state.allocationList.length)) return;
+  const reserved = reservedFor(state, job);
+  if (reserved === null) return;
+  round.reserved += 1;
+  round.seats.close(reserved.record.id);
 }
 
 function searchFor(jobClass: JobClass, { seats, searches }: Round): Search {

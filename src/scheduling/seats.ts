@@ -2,6 +2,7 @@ import type { QueueSettings } from '../jobs/queue-settings.ts';
 import { formatConstraint } from '../resources/constraint.ts';
 import { amountOf, fits, type Resources, subtract, ZERO } from '../resources/resources.ts';
 import { LIMITS } from '../limits.ts';
+import type { NodeId } from '../ids.ts';
 import type { Placement } from '../state/commands.ts';
 import type { Allocation } from '../state/state.ts';
 import { accepts, type Wanted } from './feasibility.ts';
@@ -75,6 +76,12 @@ export class Seats {
     seat.attempts += 1;
     this.#setRoom(best.at, seat.free, seat.attempts);
     return seat.placement;
+  }
+
+  /** Nothing more goes there. */
+  close(runner: NodeId): void {
+    const at = this.#allocations.findIndex(({ record }) => record.id === runner);
+    if (at >= 0) this.#room[at * COLUMNS + 4] = 0;
   }
 
   #draw(search: Search): readonly number[] {

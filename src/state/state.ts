@@ -7,6 +7,7 @@ import { add, type Resources, subtract } from '../resources/resources.ts';
 import { DEFAULT_QUEUE, type QueueSettings } from '../jobs/queue-settings.ts';
 import { JobQueue } from '../scheduling/queue-order.ts';
 import { QueueUse } from '../scheduling/queue-use.ts';
+import { lotOf } from '../scheduling/reservation.ts';
 import { DueTimes } from './due-times.ts';
 import type {
   ClusterRecord,
@@ -32,6 +33,8 @@ export const EXPIRED_TOKEN_KEPT_MS = 24 * 60 * 60 * 1000;
 /** What one runner holds; derived from the jobs. */
 export interface Allocation {
   record: RunnerRecord;
+  /** A number that stands for its id. */
+  readonly lot: number;
   /** Total less what its live attempts take; below zero where it came back smaller. */
   free: Resources;
   readonly jobs: Set<JobId>;
@@ -166,7 +169,7 @@ export function allocate(state: ClusterState, record: RunnerRecord): void {
   const known = state.allocations.get(record.id);
   state.use.changeRunner(known?.record.total ?? null, record.total);
   if (known === undefined) {
-    const allocation: Allocation = { record, free: record.total, jobs: new Set() };
+    const allocation: Allocation = { record, lot: lotOf(record.id), free: record.total, jobs: new Set() };
     state.allocations.set(record.id, allocation);
     state.allocationList.push(allocation);
     return;

@@ -50,7 +50,7 @@ function setUp() {
   const atWork = (count: number) => {
     const jobs = new Set(Array.from({ length: count }, (_, i) => `at work ${i}` as JobId));
     const record = { id: RUNNER, incarnation: INCARNATION, total: NOTHING, labels: {}, state: 'alive' } as never;
-    replica.state.allocations.set(RUNNER, { record, free: NOTHING, jobs });
+    replica.state.allocations.set(RUNNER, { record, lot: 0, free: NOTHING, jobs });
   };
   const reports = new Reports({ runner: RUNNER, replica, supervisor, logger: pino({ level: 'silent' }) });
   open.push(reports);
