@@ -33,6 +33,7 @@ export interface SpecOptions {
   readonly constraint?: readonly string[];
   readonly priority?: number;
   readonly timeout?: string;
+  readonly idleTimeout?: string;
   readonly queueTimeout?: string;
   readonly retention?: string;
   readonly notBefore?: string;
@@ -57,6 +58,7 @@ export function specOptions(command: Command): Command {
     .option('--constraint <TEXT>', 'where it may run, as "os == linux"; may be repeated', repeated)
     .option('--priority <N>', 'from 0 to 100; higher goes first', wholeNumber)
     .option('--timeout <DURATION>', 'how long an attempt may run, as 10m')
+    .option('--idle-timeout <DURATION>', 'how long an attempt may write nothing, as 5m')
     .option('--queue-timeout <DURATION>', 'how long it may wait for its start')
     .option('--retention <DURATION>', 'how long it is kept once it is final, as 7d')
     .option('--not-before <TIME>', 'when it may start at the earliest, as 2030-01-31T08:00:00Z')

@@ -12,7 +12,7 @@ export async function specFromFlags(
   options: SpecOptions,
 ): Promise<Partial<JobSpec>> {
   const { name, project, queue, workdir, priority, timeout, queueTimeout, notBefore, retry, constraint } = options;
-  const { cpu, memory, gpu, retention } = options;
+  const { cpu, memory, gpu, idleTimeout, retention } = options;
   const resources = without({ cpu, memory, gpu });
   return without({
     command: command.length === 0 ? undefined : [...command],
@@ -22,6 +22,7 @@ export async function specFromFlags(
     workdir,
     priority,
     timeout,
+    idleTimeout,
     queueTimeout,
     retention,
     notBefore,

@@ -189,6 +189,7 @@ export class RunnerHost {
       incarnation: job.current.incarnation,
       spec: job.spec,
       timeoutMs: job.plan.timeoutMs,
+      idleTimeoutMs: job.plan.idleTimeoutMs,
       env: this.#options.jobEnv({ id: job.id, attempt: job.current.attempt }),
     });
   }

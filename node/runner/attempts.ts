@@ -6,6 +6,7 @@ import { claimFolder, furnishFolder } from './attempt-folder.ts';
 import type { Claim } from './attempt-folder.ts';
 import { startProcess } from './job-process.ts';
 import type { EndCause, JobProcess, ProcessResult } from './job-process.ts';
+import { IdleWatch } from './idle-watch.ts';
 import { launchFailed, machineFailed, systemCode } from './launch-failure.ts';
 import type { Launcher, ProcessExit } from './launcher.ts';
 import { attemptLayout, attemptName } from './layout.ts';
@@ -42,6 +43,11 @@ export interface AttemptsOptions {
   readonly recovered: readonly RecoveredEnding[];
 }
 
+interface IdleLimit {
+  readonly timeoutMs: number;
+  readonly watch: IdleWatch;
+}
+
 type Held =
   | { readonly state: 'starting'; readonly key: AttemptKey }
   | {
@@ -49,6 +55,7 @@ type Held =
       readonly key: AttemptKey;
       readonly layout: AttemptLayout;
       readonly process: JobProcess;
+      readonly idle: IdleLimit | null;
       /** Outputs that were cut while it ran. */
       readonly cut: Set<OutputStream>;
     }
@@ -152,14 +159,25 @@ export class Attempts {
     this.#dependencies.retention.keep({ name, endedAt: ending.endedAt, bytes });
   }
 
-  /** Cuts outputs that grew past the limit and stores outcomes that the disk refused; called a few times a second. */
+  /**
+   * Cuts outputs that grew past the limit, ends attempts whose outputs stand still and stores outcomes that the disk
+   * refused; called a few times a second.
+   */
   tend(): void {
     for (const [name, held] of this.#held) {
-      if (held.state === 'running') for (const stream of this.#limitOutput(held.layout).cut) held.cut.add(stream);
+      if (held.state === 'running') this.#tendRunning(held);
       if (held.state === 'ended' && !held.stored) {
         this.#held.set(name, { ...held, stored: this.#store(held.layout, held.ending) });
       }
     }
+  }
+
+  #tendRunning({ layout, process, cut, idle }: Extract<Held, { state: 'running' }>): void {
+    const sizes = this.#limitOutput(layout);
+    for (const stream of sizes.cut) cut.add(stream);
+    if (idle?.watch.look(sizes, performance.now()) !== 'idle') return;
+    const reason = `it wrote nothing for its idleTimeout of ${idle.timeoutMs} ms`;
+    process.end({ outcome: 'timedOut', reason }, this.#options.graceMs);
   }
 
   #claim(name: string, layout: AttemptLayout): Claim {
@@ -185,12 +203,16 @@ export class Attempts {
     const process = startProcess(this.#dependencies, request, limits, (result) =>
       this.#finish(key, layout, result, request.argv[0] ?? ''),
     );
-    if (process.pid !== null) this.#started(key, layout, process, process.pid);
+    if (process.pid !== null) this.#started({ key, layout, process, idle: idleLimit(assignment) }, process.pid);
     return null;
   }
 
-  #started(key: AttemptKey, layout: AttemptLayout, process: JobProcess, pid: number): void {
-    const held: Held = { state: 'running', key, layout, process, cut: new Set() };
+  #started(
+    started: Pick<Extract<Held, { state: 'running' }>, 'key' | 'layout' | 'process' | 'idle'>,
+    pid: number,
+  ): void {
+    const held: Held = { state: 'running', ...started, cut: new Set() };
+    const { key, layout } = held;
     this.#live += 1;
     this.#held.set(attemptName(key), held);
     this.#tell(held);
@@ -278,6 +300,12 @@ export class Attempts {
       return { bytes: 0, cut: [] };
     }
   }
+}
+
+function idleLimit({ idleTimeoutMs }: Assignment): IdleLimit | null {
+  // A node of an earlier version does not tell.
+  const timeoutMs = idleTimeoutMs ?? null;
+  return timeoutMs === null ? null : { timeoutMs, watch: new IdleWatch(timeoutMs, performance.now()) };
 }
 
 const NO_SPARES = { take: () => false };

@@ -10,6 +10,8 @@ export interface Assignment {
   readonly spec: JobSpec;
   /** Null for none. */
   readonly timeoutMs: number | null;
+  /** How long neither output may grow; null for as long as it likes. */
+  readonly idleTimeoutMs: number | null;
   /** Added to the job's environment by the node: QUORATE_URL and the like. */
   readonly env: Readonly<Record<string, string>>;
   /** The runner process that it was placed on; another one does not run it. */

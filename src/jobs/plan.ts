@@ -15,6 +15,8 @@ export interface JobPlan {
   readonly constraints: readonly Constraint[];
   /** Of one attempt's run; null for none. */
   readonly timeoutMs: number | null;
+  /** How long neither output of an attempt may grow; null for as long as it likes. */
+  readonly idleTimeoutMs: number | null;
   /** How long it may wait for a runner each time that it is queued. */
   readonly queueTimeoutMs: number | null;
   readonly notBefore: Timestamp | null;
@@ -69,6 +71,7 @@ export function planOf(spec: JobSpec): JobPlan {
     demand: fromSpec(spec.resources),
     constraints: spec.constraints === undefined ? NO_CONSTRAINTS : spec.constraints.map(parseConstraint),
     timeoutMs: durationOf(spec.timeout),
+    idleTimeoutMs: durationOf(spec.idleTimeout),
     queueTimeoutMs: durationOf(spec.queueTimeout),
     notBefore: spec.notBefore === undefined ? null : Date.parse(spec.notBefore),
     retentionMs: durationOf(spec.retention) ?? LIMITS.retentionMs,

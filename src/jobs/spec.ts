@@ -109,6 +109,8 @@ export const jobSpecSchema = z.strictObject({
   constraints: z.array(readBy(parseConstraint)).max(LIMITS.constraints).optional(),
   priority: z.int().min(0).max(LIMITS.priorityMax).optional(),
   timeout: timeLimit.optional(),
+  /** How long neither output may grow. */
+  idleTimeout: duration(1000, LIMITS.timeoutMaxMs).optional(),
   queueTimeout: timeLimit.optional(),
   notBefore: z.iso.datetime({ offset: true }).optional(),
   dependsOn: z
@@ -130,4 +132,4 @@ export const jobSpecSchema = z.strictObject({
 export type JobSpec = z.infer<typeof jobSpecSchema>;
 
 /** Fields of the contract that are refused as `notSupported` until their part is built. */
-export const LATER_FIELDS = ['secrets', 'inputs', 'outputs', 'image', 'idleTimeout'] as const;
+export const LATER_FIELDS = ['secrets', 'inputs', 'outputs', 'image'] as const;

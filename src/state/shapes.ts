@@ -167,14 +167,14 @@ export function isCommand(value: unknown): value is Command {
 
 /** Whether the numbers of a plan are such that sums, keys and times made of them stay whole and in range. */
 export function isSoundPlan(plan: JobPlan): boolean {
-  const { priority, retry, timeoutMs, queueTimeoutMs, notBefore } = plan;
+  const { priority, retry, timeoutMs, idleTimeoutMs, queueTimeoutMs, notBefore } = plan;
   return (
     isCount(priority) &&
     priority <= LIMITS.priorityMax &&
     isName(plan.project) &&
     isName(plan.queue) &&
     isResources(plan.demand) &&
-    [timeoutMs, queueTimeoutMs, notBefore].every(orNull(isTime)) &&
+    [timeoutMs, idleTimeoutMs, queueTimeoutMs, notBefore].every(orNull(isTime)) &&
     isTime(plan.retentionMs) &&
     isListOf(plan.dependsOn, LIMITS.dependencies, isDependency) &&
     [plan.parent, plan.group].every(orNull(isNewJobId)) &&

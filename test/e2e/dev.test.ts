@@ -39,6 +39,15 @@ describe('quorate dev', () => {
     expect(await node.api.logs(id, 'stream=stderr')).toBe('err\n');
   });
 
+  it.each([
+    ['timeout', /ran longer than its timeout of 1000 ms/],
+    ['idleTimeout', /wrote nothing for its idleTimeout of 1000 ms/],
+  ])('ends a job at its %s, and says so', async (limit, reason) => {
+    const { id } = await node.api.submit({ command: ['sleep', '600'], [limit]: '1s' });
+    const job = await node.api.waitFinal(id);
+    expect(job).toMatchObject({ state: 'timedOut', reason: expect.stringMatching(reason) });
+  });
+
   it('cancels a running job', async () => {
     const { id } = await node.api.submit({ command: ['sleep', '600'] });
     await node.api.cancel(id);

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readProcessStat } from '../../../node/runner/process-identity.ts';
@@ -190,6 +190,24 @@ describe.each(['posixSpawn', 'node'] as const)('jobs started by %s', (launcher) 
     const node = await connect();
     const { end } = await node.run({ command: ['sleep', '1000'] }, { timeoutMs: 100 });
     expect(end).toMatchObject({ outcome: 'timedOut', signal: 'SIGTERM', reason: expect.stringContaining('100 ms') });
+  });
+
+  test('end when neither output grew for as long as they may be idle', async () => {
+    const node = await connect();
+    const script = 'trap "echo ended; exit 3" TERM; echo begun; sleep 1000 & wait';
+    const { end } = await node.run(sh(script), { idleTimeoutMs: 300 });
+    expect(end).toMatchObject({ outcome: 'timedOut', exitCode: 3 });
+    expect(end.reason).toBe('it wrote nothing for its idleTimeout of 300 ms');
+  });
+
+  test.each([1, 2])('go on for as long after what they wrote last to the output %i', async (output) => {
+    const node = await connect();
+    const writing = `i=0; while test $i -lt 10; do i=$((i + 1)); echo $i >&${output}; sleep 0.1; done; exec sleep 1000`;
+    const key = node.start(sh(writing), { idleTimeoutMs: 600 });
+    const { end, endedAt } = await node.ended(key);
+    const { stdout, stderr } = node.layout(key);
+    expect(end).toMatchObject({ outcome: 'timedOut', signal: 'SIGTERM' });
+    expect(endedAt - statSync(output === 1 ? stdout : stderr).mtimeMs).toBeGreaterThanOrEqual(600);
   });
 
   test('with a timeout longer than a timer can hold go on', async () => {

@@ -78,7 +78,7 @@ export async function connectNode(
   const ended = (key: AttemptKey) =>
     until(() => events.find((event): event is Ended => event.kind === 'ended' && sameAttempt(event, key)));
   function start(spec: Assignment['spec'], rest: Partial<Assignment> = {}): AttemptKey {
-    const assignment = { job: randomJob(), attempt: 1, spec, timeoutMs: null, env: {}, ...rest };
+    const assignment = { job: randomJob(), attempt: 1, spec, timeoutMs: null, idleTimeoutMs: null, env: {}, ...rest };
     supervisor.start(assignment);
     return { job: assignment.job, attempt: assignment.attempt };
   }

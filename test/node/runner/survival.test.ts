@@ -38,6 +38,7 @@ const assignment = (spec: Assignment['spec']): Assignment => ({
   attempt: 1,
   spec,
   timeoutMs: null,
+  idleTimeoutMs: null,
   env: {},
 });
 const layoutOf = (dataDir: string) => runnerLayout(runnerRoot(dataDir));

@@ -5,7 +5,14 @@ import { createTurns } from '../../../node/runner/turns.ts';
 import { randomJob } from './support.ts';
 
 const start = (): ToRunner => {
-  const assignment = { job: randomJob(), attempt: 1, spec: { command: ['true'] }, timeoutMs: null, env: {} };
+  const assignment = {
+    job: randomJob(),
+    attempt: 1,
+    spec: { command: ['true'] },
+    timeoutMs: null,
+    idleTimeoutMs: null,
+    env: {},
+  };
   return { kind: 'start', assignment };
 };
 const forget = (): ToRunner => ({ kind: 'forget', key: { job: randomJob(), attempt: 1 } });

@@ -21,6 +21,7 @@ describe('checkJobSpec', () => {
       priority: 50,
       timeout: '10m',
       queueTimeout: '1h',
+      idleTimeout: '1s',
       retention: '365d',
       notBefore: '2030-01-01T00:00:00Z',
       retry: {
@@ -49,6 +50,7 @@ describe('checkJobSpec', () => {
     [{ command: ['x'], timeout: '31d' }, 'timeout'],
     [{ command: ['x'], timeout: '0s' }, 'timeout'],
     [{ command: ['x'], queueTimeout: '400d' }, 'queueTimeout'],
+    [{ command: ['x'], idleTimeout: '999ms' }, 'idleTimeout'],
     [{ command: ['x'], retention: '999ms' }, 'retention'],
     [{ command: ['x'], retention: '366d' }, 'retention'],
     [{ command: ['x'], retry: { max: 1, backoff: { max: '31d' } } }, 'retry.backoff.max'],

@@ -12,6 +12,7 @@ describe('planOf', () => {
       demand: { cpuMilli: 1000, memoryBytes: 0, gpu: 0, diskBytes: 0, custom: {} },
       constraints: [],
       timeoutMs: null,
+      idleTimeoutMs: null,
       queueTimeoutMs: null,
       notBefore: null,
       retentionMs: LIMITS.retentionMs,
