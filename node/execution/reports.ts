@@ -30,8 +30,8 @@ export interface ReportsDependencies {
 
 /**
  * Brings what the runner tells into the log. Ends go together with placements of what may follow in their room, so that
- * a busy runner does not wait for the leader's scheduler between two jobs. An end is proposed until the log has taken or refused it, and only then
- * may the runner forget it; repeated ends of one attempt are merged.
+ * a busy runner does not wait for the leader's scheduler between two jobs. An end is proposed until the log has taken or
+ * refused it, and only then may the runner forget it; repeated ends of one attempt are merged.
  */
 export class Reports {
   readonly #runner: NodeId;
