@@ -48,6 +48,7 @@ describe('three nodes', () => {
     });
     expect(await second!.api.logs(id, 'follow=true')).toBe('line 1\nline 2\nline 3\n');
     expect((await second!.api.waitFinal(id)).state).toBe('succeeded');
+    expect(await second!.api.logs(id, 'follow=true&tail=2')).toBe('line 2\nline 3\n');
   });
 
   it('shows a large output of a job that runs elsewhere, as a whole and as it is written', async () => {
