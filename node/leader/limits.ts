@@ -5,6 +5,8 @@ export const LEADER_LIMITS = {
   purgesPerRound: JOBS_PER_PURGE,
   /** Placements in one proposal. */
   placementsPerRound: 512,
+  /** Of the membership, one after another; what is left comes at the next review. */
+  changesPerReview: 32,
 } as const;
 
 export const LEADER_TIMES = {

@@ -5,6 +5,7 @@ import type { Command } from '../../src/state/commands.ts';
 import { replaceDeadAfterMs, voterPolicyOf } from '../../src/state/voter-policy.ts';
 import type { MemberReport } from '../member-messages.ts';
 import type { Replica } from '../replica/replica.ts';
+import { LEADER_LIMITS } from './limits.ts';
 import { MemberWatch } from './member-watch.ts';
 import { planVoters, type PlannedChange, type VoterPicture } from './voter-plan.ts';
 
@@ -16,25 +17,31 @@ export interface VotersDependencies {
   readonly now: () => number;
 }
 
+/** From one election of this node to its end: what was begun in one does not go on in the next. */
+interface Tenure {
+  state: 'idle' | 'changing';
+}
+
 /** Makes the membership what users wish and the policy says, one change at a time (dissertation §4). */
 export class Voters {
   readonly #parts: VotersDependencies;
   readonly #watch = new MemberWatch();
-  #state: 'off' | 'idle' | 'changing' = 'off';
+  /** Null while this node does not lead. */
+  #tenure: Tenure | null = null;
 
   constructor(dependencies: VotersDependencies) {
     this.#parts = dependencies;
   }
 
   start(): void {
-    if (this.#state !== 'off') return;
-    this.#state = 'idle';
+    if (this.#tenure !== null) return;
+    this.#tenure = { state: 'idle' };
     this.#watch.clear();
     this.#look();
   }
 
   stop(): void {
-    this.#state = 'off';
+    this.#tenure = null;
   }
 
   forgive(): void {
@@ -42,17 +49,21 @@ export class Voters {
   }
 
   async review(): Promise<void> {
-    if (this.#state === 'off') return;
+    const tenure = this.#tenure;
+    if (tenure === null) return;
     this.#look();
-    if (!this.#isIdle()) return;
-    this.#state = 'changing';
-    while (this.#isOn() && (await this.#doNext())) this.#look();
-    if (this.#isOn()) this.#state = 'idle';
+    if (tenure.state === 'changing') return;
+    tenure.state = 'changing';
+    try {
+      await this.#makeChanges(tenure);
+    } finally {
+      tenure.state = 'idle';
+    }
   }
 
   /** Null when this node does not lead. */
   report(): MemberReport | null {
-    if (this.#state === 'off') return null;
+    if (this.#tenure === null) return null;
     const { consensus } = this.#parts.replica;
     const now = this.#parts.now();
     this.#look();
@@ -74,12 +85,12 @@ export class Voters {
     this.#watch.review(this.#parts.replica.consensus.progress(), this.#parts.now());
   }
 
-  #isIdle(): boolean {
-    return this.#state === 'idle';
-  }
-
-  #isOn(): boolean {
-    return this.#state !== 'off';
+  async #makeChanges(tenure: Tenure): Promise<void> {
+    for (let made = 0; made < LEADER_LIMITS.changesPerReview; made += 1) {
+      if (this.#tenure !== tenure || !(await this.#doNext())) return;
+      this.#look();
+    }
+    this.#parts.logger.warn({ changes: LEADER_LIMITS.changesPerReview }, 'the membership goes on changing');
   }
 
   /** @returns whether something was done, so that there may be more to do */

@@ -25,6 +25,8 @@ export class Reader {
   readonly #times: ReplicaTimes;
   #next: Round | null = null;
   #current: { readonly id: number; readonly round: Round } | null = null;
+  /** Waits for its index to be applied. */
+  readonly #confirmed = new Set<Round>();
   #stopped: Fault | null = null;
 
   constructor(
@@ -56,7 +58,9 @@ export class Reader {
     if (this.#current?.id !== id) return;
     const { round } = this.#current;
     this.#current = null;
+    this.#confirmed.add(round);
     void this.#port.waitForApplied(index).then(() => {
+      if (!this.#confirmed.delete(round)) return;
       for (const waiter of round.waiters) waiter.resolve();
     });
     this.#begin();
@@ -81,7 +85,8 @@ export class Reader {
 
   stop(fault: Fault): void {
     this.#stopped = fault;
-    for (const round of [this.#current?.round, this.#next]) if (round) this.#fail(round, fault);
+    for (const round of [this.#current?.round, this.#next, ...this.#confirmed]) if (round) this.#fail(round, fault);
+    this.#confirmed.clear();
     this.#current = null;
     this.#next = null;
   }

@@ -11,8 +11,15 @@ import { ClusterState } from '../../../src/state/state.ts';
 const ids = (letters: string): NodeId[] => letters.split('') as NodeId[];
 const SELF = 'a' as NodeId;
 const MINUTE = 60_000;
+/** So many are never right, and a loop must not keep the test from failing. */
+const ENDLESS = 1000;
 
-function setUp(some: { readonly voters: string; readonly learners?: string; readonly policy?: object }) {
+function setUp(some: {
+  readonly voters: string;
+  readonly learners?: string;
+  readonly policy?: object;
+  readonly beforeChange?: () => Promise<void>;
+}) {
   const { voters, learners = '' } = some;
   const state = new ClusterState();
   const made: string[] = [];
@@ -21,6 +28,7 @@ function setUp(some: { readonly voters: string; readonly learners?: string; read
   let now = 0;
   let configuration: Configuration = { voters: ids(voters), outgoing: [], learners: ids(learners), learnersNext: [] };
   let refusal: Error | null = null;
+  let isKept = false;
   state.cluster = {
     clusterId: 'c',
     auth: 'required',
@@ -53,13 +61,17 @@ function setUp(some: { readonly voters: string; readonly learners?: string; read
           })),
     },
     async change(change: MembershipChange) {
+      await some.beforeChange?.();
+      if (made.length > ENDLESS) throw new Error('changes without end');
       if (refusal !== null) throw refusal;
       configuration = leaveJoint(planChange(configuration, change)!);
       made.push(`${configuration.voters.toSorted().join('')}/${configuration.learners.toSorted().join('')}`);
     },
     async propose(_by: unknown, commands: readonly Command[]) {
+      if (proposed.length > ENDLESS) throw new Error('proposals without end');
       proposed.push(...commands);
       for (const command of commands) {
+        if (isKept) continue;
         if (command.kind === 'forgetNode') state.nodes.delete(command.node);
         if (command.kind === 'wishMember') record(command.node);
       }
@@ -72,7 +84,16 @@ function setUp(some: { readonly voters: string; readonly learners?: string; read
     await members.review();
   };
   members.start();
-  return { members, made, proposed, dead, record, pass, refuse: (error: Error | null) => (refusal = error) };
+  return {
+    members,
+    made,
+    proposed,
+    dead,
+    record,
+    pass,
+    keepRecords: () => (isKept = true),
+    refuse: (error: Error | null) => (refusal = error),
+  };
 }
 
 describe('the leader', () => {
@@ -142,6 +163,27 @@ describe('the leader', () => {
     refuse(null);
     await pass(500);
     expect(made).toEqual(['ab/']);
+  });
+
+  it('does not go on with what it began before it lost the lead and won it again', async () => {
+    const held = Promise.withResolvers<void>();
+    const { members, made, pass } = setUp({ voters: 'a', learners: 'bcd', beforeChange: () => held.promise });
+    const first = pass(0);
+    members.stop();
+    members.start();
+    held.resolve();
+    await first;
+    expect(made).toEqual(['ab/cd']);
+    await pass(0);
+    expect(made).toEqual(['ab/cd', 'abc/d']);
+  });
+
+  it('makes a bounded number of changes in one review, whatever the plan says', async () => {
+    const { proposed, record, keepRecords, pass } = setUp({ voters: 'a' });
+    record('gone' as NodeId, 'leave');
+    keepRecords();
+    await pass(0);
+    expect(proposed.length).toBeLessThan(100);
   });
 
   it('does nothing when it does not lead any more', async () => {

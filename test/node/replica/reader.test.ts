@@ -4,13 +4,13 @@ import { Reader, type ReadPort } from '../../../node/replica/reader.ts';
 import { SYSTEM_RUNTIME } from '../../../node/system-runtime.ts';
 import { Fault } from '../../../src/errors.ts';
 
-function setUp() {
+function setUp(waitForApplied: ReadPort['waitForApplied'] = async () => {}) {
   const asked: number[] = [];
   let requests = 0;
   const port: ReadPort = {
     nextRequest: () => (requests += 1),
     request: (id) => void asked.push(id),
-    waitForApplied: async () => {},
+    waitForApplied,
   };
   return { reader: new Reader(port, SYSTEM_RUNTIME, { limits: REPLICA_LIMITS, times: REPLICA_TIMES }), asked };
 }
@@ -57,6 +57,14 @@ describe('Reader', () => {
     reader.refused(8);
     reader.readable(1, 1);
     await read;
+  });
+
+  it('rejects what waits to be applied once it is stopped', async () => {
+    const { reader } = setUp(() => new Promise(() => {}));
+    const read = reader.barrier();
+    reader.readable(1, 10);
+    reader.stop(new Fault('stopping', 'stopping'));
+    await expect(read).rejects.toMatchObject({ code: 'stopping' });
   });
 
   it('rejects what waits and what comes once it is stopped', async () => {
