@@ -70,16 +70,25 @@ export class SnapshotTransfer {
     const abort = new AbortController();
     const timer = this.#parts.runtime.after(this.#timeoutMs, () => abort.abort());
     try {
-      const stream = this.#parts.network.open(from, encodeOpen({ kind: 'snapshot' }), abort.signal);
-      const chunks = stream[Symbol.asyncIterator]();
+      await this.#fetch(from, term, abort.signal);
+    } finally {
+      timer.stop();
+      this.#fetching = false;
+    }
+  }
+
+  async #fetch(from: NodeId, term: Term, signal: AbortSignal): Promise<void> {
+    const stream = this.#parts.network.open(from, encodeOpen({ kind: 'snapshot' }), signal);
+    const chunks = stream[Symbol.asyncIterator]();
+    try {
       const first = await chunks.next();
       if (first.done === true) throw new Fault('corrupt', 'the snapshot came without a head');
       const meta = decodeSnapshotMeta(first.value);
       const snapshot = await this.#receive(from, meta, { [Symbol.asyncIterator]: () => chunks });
       await this.#offerToCore(from, term, meta, snapshot);
     } finally {
-      timer.stop();
-      this.#fetching = false;
+      // Lets go of the stream, or the other one keeps its state's view open for it.
+      await chunks.return?.();
     }
   }
 

@@ -82,6 +82,12 @@ describe('wishes', () => {
     expect(planned({ voters: 'abc', learners: 'de', wanted: 5, wishes: { e: 'voter' } })).toEqual(['abce', 'd']);
   });
 
+  it('to leave are followed for learners too, and for them first', () => {
+    expect(planned({ voters: 'abc', learners: 'd', wishes: { d: 'leave' } })).toEqual(['abc', '']);
+    expect(planned({ voters: 'abc', learners: 'd', wishes: { b: 'leave', d: 'leave' } })).toEqual(['abc', '']);
+    expect(planned({ voters: 'ab', learners: 'c', wishes: { c: 'leave' } })).toEqual(['ab', '']);
+  });
+
   it('to vote take the place of a dead voter where there are enough', () => {
     const full = { voters: 'abc', learners: 'd', wishes: { d: 'voter' } } as const;
     expect(planned(full)).toBe(null);

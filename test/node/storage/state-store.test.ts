@@ -1,6 +1,8 @@
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import type { GroupId } from '../../../src/ids.ts';
+import { createGroup } from '../../../src/jobs/group.ts';
 import { FINAL_STATES } from '../../../src/jobs/job.ts';
 import { seal } from '../../../node/storage/sealed.ts';
 import { openStateDatabase } from '../../../node/storage/state-database.ts';
@@ -35,6 +37,16 @@ describe('records', () => {
       store.write([jobRecord(A, 'succeeded', 4), { table: 'job', key: B, value: null }], 3),
     ]);
     expect(await contents(store)).toEqual({ applied: 3, records: [jobRecord(A, 'succeeded', 4)] });
+    await store.close();
+  });
+
+  test('of groups are loaded before those of jobs, whose gates stand in them', async () => {
+    const store = await openStateStore(await tempFolder());
+    const spec = { name: null, project: 'p', labels: {}, maxRunning: 1, onFailure: 'continue' } as const;
+    const group = createGroup(jobId(9) as string as GroupId, spec, 'admin', { at: 1, index: 1 });
+    await store.write([jobRecord(A, 'queued'), { table: 'group', key: group.id, value: group }], 1);
+    const tables = (await collect(store.load())).map(({ table }) => table);
+    expect(tables).toEqual(['group', 'job']);
     await store.close();
   });
 
