@@ -74,6 +74,10 @@ describe('the wanted number of voters', () => {
 });
 
 describe('wishes', () => {
+  it('come before the wanted number', () => {
+    expect(planned({ voters: 'abcde', wanted: 3, wishes: { e: 'leave' } })).toEqual(['abcd', '']);
+  });
+
   it('are followed: leave, vote, do not vote', () => {
     expect(planned({ voters: 'abc', wishes: { b: 'leave' } })).toEqual(['ac', '']);
     expect(planned({ voters: 'abc', wishes: { a: 'leave' } })).toEqual(['bc', '']);
@@ -113,6 +117,11 @@ describe('the replacement of a dead voter', () => {
 
   it('comes never where the policy is off', () => {
     expect(planned({ ...five, replaceDeadAfterMs: null, silentMs: 10 ** 9 })).toBe(null);
+  });
+
+  it('comes behind what users wish, and behind promotions', () => {
+    expect(planned({ ...five, learners: 'fg', wishes: { g: 'leave' } })).toEqual(['abcde', 'f']);
+    expect(planned({ ...five, voters: 'abce', wanted: 5 })).toEqual(['abcef', '']);
   });
 
   it('does not promote the dead one again', () => {

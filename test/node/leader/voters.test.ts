@@ -29,6 +29,7 @@ function setUp(some: {
   let configuration: Configuration = { voters: ids(voters), outgoing: [], learners: ids(learners), learnersNext: [] };
   let refusal: Error | null = null;
   let isKept = false;
+  let asked = 0;
   state.cluster = {
     clusterId: 'c',
     auth: 'required',
@@ -61,6 +62,7 @@ function setUp(some: {
           })),
     },
     async change(change: MembershipChange) {
+      asked += 1;
       await some.beforeChange?.();
       if (made.length > ENDLESS) throw new Error('changes without end');
       if (refusal !== null) throw refusal;
@@ -87,6 +89,7 @@ function setUp(some: {
   return {
     members,
     made,
+    asked: () => asked,
     proposed,
     dead,
     record,
@@ -156,10 +159,10 @@ describe('the leader', () => {
   });
 
   it('tries again after a change that was not made', async () => {
-    const { made, pass, refuse } = setUp({ voters: 'a', learners: 'b' });
+    const { made, asked, pass, refuse } = setUp({ voters: 'a', learners: 'b' });
     refuse(new Error('not now'));
     await pass(0);
-    expect(made).toEqual([]);
+    expect([made, asked()]).toEqual([[], 1]);
     refuse(null);
     await pass(500);
     expect(made).toEqual(['ab/']);
@@ -219,6 +222,19 @@ describe('a dead voter', () => {
     dead.add('c' as NodeId);
     await pass(MINUTE - 1);
     expect(made).toEqual([]);
+  });
+
+  it('is silent for a new leader from its election on', async () => {
+    const { members, made, dead, pass } = setUp(replacing);
+    await pass(0);
+    members.stop();
+    dead.add('c' as NodeId);
+    await pass(MINUTE);
+    members.start();
+    await pass(MINUTE - 1);
+    expect(made).toEqual([]);
+    await pass(1);
+    expect(made).toEqual(['abd/c']);
   });
 
   it('is not held against while the leader itself stood still', async () => {
