@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { consensus } from './consensus.ts';
 import { failover } from './failover.ts';
 import { jobs } from './jobs.ts';
+import { lists } from './lists.ts';
 import { describeMachine } from './machine.ts';
 import { memory } from './memory.ts';
 import { restart } from './restart.ts';
@@ -10,7 +11,7 @@ import { snapshot } from './snapshot.ts';
 import { type BenchRun, formatTable, type Table } from './table.ts';
 
 /** Measures the named tables, or all, on this machine and prints them. */
-const TABLES: readonly Table[] = [jobs, scheduling, consensus, restart, snapshot, failover, memory];
+const TABLES: readonly Table[] = [jobs, scheduling, consensus, restart, snapshot, lists, failover, memory];
 const LEAST_COUNT = 10;
 
 const { values: flags, positionals } = parseArgs({
