@@ -5,10 +5,10 @@ import type { JobSpec } from '../../src/jobs/spec.ts';
 import { identifier, labelsSchema } from '../../src/jobs/spec.ts';
 import { LIMITS } from '../../src/limits.ts';
 import type { Core } from '../core.ts';
-import { jobBody, submitOne } from './jobs.ts';
+import { submission, submitOne } from './jobs.ts';
 import { json, route } from './route.ts';
 import type { Route } from './route.ts';
-import { consistency, groupId, groupView, idParams, jobView, pageOf, pageQuery, readQuery, waitMs } from './schemas.ts';
+import { consistency, groupId, groupView, idParams, pageOf, pageQuery, readQuery, waitMs } from './schemas.ts';
 
 const DEFAULT_PROJECT = 'default';
 
@@ -100,10 +100,8 @@ function submitRoute(core: Core): Route {
     own: 'group',
     summary: 'Submit a job into a group',
     params: idParams,
-    body: jobBody,
-    responses: { 201: { description: 'The job, held by a quorum.', schema: jobView } },
-    handle: async ({ params, body, identity }) =>
-      await submitOne(core, identity, { spec: inGroup(body, groupId(params.id)), idempotency: null }),
+    ...submission,
+    handle: async ({ params, body, ...request }) => await submitOne(core, inGroup(body, groupId(params.id)), request),
   });
 }
 

@@ -1,17 +1,16 @@
 import { hash } from 'node:crypto';
 import { z } from 'zod';
-import type { Identity } from '../../src/auth.ts';
 import type { JobView } from '../../src/api/views.ts';
 import { Rejection } from '../../src/errors.ts';
 import type { JobId } from '../../src/ids.ts';
 import { checkJobSpec } from '../../src/jobs/edge.ts';
 import { JOB_STATES } from '../../src/jobs/job.ts';
-import { jobSpecSchema } from '../../src/jobs/spec.ts';
+import { type JobSpec, jobSpecSchema } from '../../src/jobs/spec.ts';
 import { LIMITS } from '../../src/limits.ts';
-import type { Core, ListQuery, Named, SubmitItem } from '../core.ts';
+import type { Core, ListQuery, Named } from '../core.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { json, route } from './route.ts';
-import type { Answer, Route } from './route.ts';
+import type { Answer, Route, RouteInput } from './route.ts';
 import {
   consistency,
   explanationView,
@@ -46,12 +45,20 @@ const idempotencyKey = z
   .regex(/^[\x21-\x7e]+$/, 'must be visible ASCII')
   .optional();
 
-export const jobBody = {
-  kind: 'json',
-  schema: jobSpecSchema,
-  check: checkJobSpec,
-  maxBytes: { name: 'specBytes', value: LIMITS.specBytes },
-  types: 'orUntyped',
+/** What routes that take one job have in common. */
+export const submission = {
+  headers: z.object({ 'idempotency-key': idempotencyKey }),
+  body: {
+    kind: 'json',
+    schema: jobSpecSchema,
+    check: checkJobSpec,
+    maxBytes: { name: 'specBytes', value: LIMITS.specBytes },
+    types: 'orUntyped',
+  },
+  responses: {
+    201: { description: 'The job, held by a quorum.', schema: jobView },
+    200: { description: 'The job that was submitted before under this key.', schema: jobView },
+  },
 } as const;
 
 function submitRoute(core: Core): Route {
@@ -61,17 +68,8 @@ function submitRoute(core: Core): Route {
     scope: 'jobs:write',
     own: 'new',
     summary: 'Submit a job',
-    headers: z.object({ 'idempotency-key': idempotencyKey }),
-    body: jobBody,
-    responses: {
-      201: { description: 'The job, held by a quorum.', schema: jobView },
-      200: { description: 'The job that was submitted before under this key.', schema: jobView },
-    },
-    async handle({ body, identity, headers }) {
-      const key = keyOf(headers['idempotency-key']);
-      const idempotency = key === null ? null : { key, bodyHash: hash('sha256', canonicalJson(body)) };
-      return await submitOne(core, identity, { spec: body, idempotency });
-    },
+    ...submission,
+    handle: async ({ body, ...request }) => await submitOne(core, body, request),
   });
 }
 
@@ -85,8 +83,14 @@ function keyOf(header: string | string[] | undefined): string | null {
   });
 }
 
-export async function submitOne(core: Core, identity: Identity, item: SubmitItem): Promise<Answer> {
-  const [result] = await core.submit(identity, [item]);
+export async function submitOne(
+  core: Core,
+  spec: JobSpec,
+  { identity, headers }: Pick<RouteInput<unknown, unknown, unknown>, 'identity' | 'headers'>,
+): Promise<Answer> {
+  const key = keyOf(headers['idempotency-key']);
+  const idempotency = key === null ? null : { key, bodyHash: hash('sha256', canonicalJson(spec)) };
+  const [result] = await core.submit(identity, [{ spec, idempotency }]);
   if (result === undefined) throw new Error('the core gave no answer to a submission');
   if (!result.ok) {
     throw new Rejection(result.code, result.message, result.field === undefined ? {} : { field: result.field });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { JobView } from '../../../src/api/views.ts';
 import { explanationView, groupView, jobView } from '../../../node/http/schemas.ts';
 import { GROUP } from './fake-core.ts';
 import { serve } from './serving.ts';
@@ -52,6 +53,19 @@ describe('groups', () => {
     for (const id of [OTHER, 'x', `${GROUP}0`]) {
       expect((await ask('GET', `/v1/groups/${id}`)).problem()).toMatchObject({ status: 404, code: 'unknownGroup' });
     }
+  });
+
+  it('take one job under one key, and another group is another body', async () => {
+    const { ask, core } = await serve();
+    const submit = async (path: string, json: object) =>
+      await ask('POST', path, { json, headers: { 'idempotency-key': 'k' } });
+    const first = await submit(`/v1/groups/${GROUP}/jobs`, { command: ['true'] });
+    const again = await submit(`/v1/groups/${GROUP}/jobs`, { command: ['true'] });
+    expect([first.status, again.status]).toEqual([201, 200]);
+    expect(again.json<JobView>().id).toBe(first.json<JobView>().id);
+    expect((await submit('/v1/jobs', { command: ['true'], group: GROUP })).status).toBe(200);
+    expect((await submit('/v1/jobs', { command: ['true'] })).problem()).toMatchObject({ code: 'idempotencyConflict' });
+    expect(core.stored.size).toBe(1);
   });
 
   it('take jobs by their path', async () => {
