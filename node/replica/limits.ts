@@ -18,6 +18,9 @@ export const REPLICA_LIMITS = {
   compactBytes: 64 * 1024 * 1024,
   /** … and this many entries are kept for slow followers. */
   keptEntries: 5_000,
+  /** For a follower that is there and lacks more, the log is let grow up to this. */
+  heldEntries: 100_000,
+  heldBytes: 256 * 1024 * 1024,
 } as const;
 
 export const REPLICA_TIMES = {

@@ -139,11 +139,12 @@ export class Replica {
       runtime,
       { limits, times },
     );
+    const parts = { driver: this.#driver, applier: this.#applier };
+    this.#snapshots = new SnapshotTransfer({ ...dependencies, ...parts }, times);
     this.#compactor = new Compactor(
-      { driver: this.#driver, applier: this.#applier, log: dependencies.log, fatal: (error) => this.#fatal(error) },
+      { ...parts, log: dependencies.log, snapshots: this.#snapshots, fatal: (error) => this.#fatal(error) },
       limits,
     );
-    this.#snapshots = new SnapshotTransfer({ ...dependencies, driver: this.#driver, applier: this.#applier }, times);
   }
 
   static async open(

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { SnapshotMeta, Term } from '../../raft/types.ts';
+import type { Index, SnapshotMeta, Term } from '../../raft/types.ts';
 import { Fault } from '../../src/errors.ts';
 import type { NodeId } from '../../src/ids.ts';
 import { encodeOpen } from '../open-messages.ts';
@@ -31,16 +31,24 @@ export class SnapshotTransfer {
   readonly #timeoutMs: number;
   #received: { readonly meta: SnapshotMeta; readonly snapshot: ReceivedSnapshot } | null = null;
   #fetching = false;
+  #offers = 0;
+  #underWay: Index | null = null;
 
   constructor(parts: SnapshotTransferParts, times: Pick<ReplicaTimes, 'snapshotTimeoutMs'>) {
     this.#parts = parts;
     this.#timeoutMs = times.snapshotTimeoutMs;
   }
 
+  /** At the leader: where the oldest snapshot stands that a follower fetches; null: none has begun to. */
+  get underWay(): Index | null {
+    return this.#underWay;
+  }
+
   /** At the leader. */
   async offer(to: NodeId, term: Term): Promise<void> {
     const { network, driver, logger } = this.#parts;
     let result: 'delivered' | 'failed' = 'delivered';
+    this.#offers += 1;
     try {
       const request = encodeControl({ kind: 'fetchSnapshot', term });
       await network.request(to, 'control', request, { timeoutMs: this.#timeoutMs });
@@ -48,12 +56,15 @@ export class SnapshotTransfer {
       logger.warn({ peer: to, err: error }, 'a follower could not fetch the snapshot');
       result = 'failed';
     }
+    this.#offers -= 1;
+    if (this.#offers === 0) this.#underWay = null;
     driver.step({ kind: 'snapshotResult', peer: to, result });
   }
 
   /** At the leader: what the follower pulls. The first chunk tells where in the log it stands. */
   async *bytes(): AsyncIterable<Uint8Array> {
     const dump = await this.#parts.applier.read((store) => store.dump());
+    if (this.#offers > 0) this.#underWay = Math.min(this.#underWay ?? dump.applied, dump.applied);
     try {
       yield encodeSnapshotMeta(this.#parts.driver.core.snapshotMeta(dump.applied));
       yield* dump.chunks;

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { decodeOpen } from '../../node/open-messages.ts';
 import { Replica } from '../../node/replica/replica.ts';
 import type { Configuration, Index } from '../../raft/types.ts';
-import { Fault } from '../../src/errors.ts';
+import { Fault, Rejection } from '../../src/errors.ts';
 import type { NodeId } from '../../src/ids.ts';
 import type { Chance } from './chance.ts';
 import type { EventLoop } from './event-loop.ts';
@@ -181,7 +181,7 @@ export class Machine {
 
   /** A node with a damaged log must not vote: it does not even start. */
   #refuse(running: Running, error: unknown): void {
-    const known = error instanceof Fault && error.code === 'corrupt' && this.disk.damage !== 'none';
+    const known = isRefusal(error) && this.disk.damage !== 'none';
     if (!known) {
       this.#report(running, error);
       return;
@@ -235,4 +235,12 @@ export class Machine {
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause === undefined ? String(error) : `${String(error)}: ${describe(error.cause)}`;
+}
+
+/** What a damaged disk makes a node say; the damaged byte may be the one that tells the version. */
+function isRefusal(error: unknown): boolean {
+  return (
+    (error instanceof Fault && error.code === 'corrupt') ||
+    (error instanceof Rejection && error.code === 'wrongVersion')
+  );
 }

@@ -37,8 +37,9 @@ export interface RunReport {
 }
 
 const NOBODY: Configuration = { voters: [], outgoing: [], learners: [], learnersNext: [] };
-/** A cluster that does not come into being or to rest within this is stuck. */
+/** A cluster that commits nothing for so long is stuck; one that was given small limits and slow disks may take more. */
 const PATIENCE_MS = 60_000;
+const PATIENCE_MAX_MS = 20 * PATIENCE_MS;
 const EVENTS_MAX = 5_000_000;
 
 /** One run of a whole cluster; its seed decides everything. */
@@ -132,10 +133,15 @@ export class Simulation implements World {
 
   /** Waits in virtual time until something holds. @throws Violation when it never does */
   async until(what: string, holds: () => boolean): Promise<void> {
-    const deadline = this.loop.now + PATIENCE_MS;
+    const latest = this.loop.now + PATIENCE_MAX_MS;
+    let deadline = this.loop.now + PATIENCE_MS;
+    let committed = this.invariants.reference.last;
     while (!holds()) {
-      if (this.loop.now > deadline) throw new Violation('the cluster heals', what);
+      if (this.loop.now > Math.min(deadline, latest)) throw new Violation('the cluster heals', what);
       await this.loop.sleep(20);
+      if (this.invariants.reference.last === committed) continue;
+      committed = this.invariants.reference.last;
+      deadline = this.loop.now + PATIENCE_MS;
     }
   }
 

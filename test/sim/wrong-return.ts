@@ -78,6 +78,8 @@ export class WrongReturn {
     const progress = core?.progress().find(({ peer }) => peer === id);
     const counted = progress?.state === 'replicate' ? progress.matchIndex : undefined;
     if (core === undefined || core.role !== 'leader' || counted === undefined || id === machines[0]?.id) return false;
+    // One that stands still may have acknowledgements before it that it has not counted yet.
+    if (leader.running?.process.life !== 'up') return false;
     if (state === 'gone' || state === 'refusing' || disk.damage !== 'none') return false;
     if (!operator.canLose(this.#machine) || !isWholeVoter(core.configuration, id)) return false;
     const { term } = core;
