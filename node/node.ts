@@ -227,6 +227,7 @@ async function createServices(
   const tokens = new TokenService({ replica, jobTokens }, (token, expiresAt) =>
     formatJoinToken(founding, network, token, expiresAt),
   );
+  const removed = Promise.withResolvers<void>();
   const inquiry = new MemberInquiry({ self, replica, network, reportHere: () => duties.memberReport() });
   const core = createCore({
     self,
@@ -237,7 +238,7 @@ async function createServices(
     queues: new QueueService(replica),
     logs: new LogService({ self, replica, jobs, watch, network, reader }),
     cluster: new ClusterService({ self, replica, network, capacity, inquiry }),
-    members: new MemberService({ self, replica, inquiry }, MEMBER_SERVICE_TIMES),
+    members: new MemberService({ self, replica, inquiry, removed: removed.promise }, MEMBER_SERVICE_TIMES),
     backups: new BackupService({ self, replica, version: VERSION }),
     tokens,
     readiness,
@@ -261,14 +262,14 @@ async function createServices(
     membership.refresh();
     watch.restored();
   });
-  const members = watchMembers(base, replica, { membership, duties });
-  const timed = [capacity, search, ...members.timed];
+  const watches = watchMembers(base, replica, { membership, duties }, removed.resolve);
+  const timed = [capacity, search, ...watches];
   for (const part of timed) part.start();
   shutdown.defer(() => {
     for (const part of [...timed, membership, duties]) part.stop();
   });
   const blobs = await openBlobStore(folder.parts.blobs);
-  return { core, jobTokens, blobs, reader, membership, duties, removed: members.removed };
+  return { core, jobTokens, blobs, reader, membership, duties, removed: removed.promise };
 }
 
 /** Whether this node is a member still, and whether enough others are alive. */
@@ -276,11 +277,11 @@ function watchMembers(
   { network, logger, registry, events }: Base,
   replica: Replica,
   { membership, duties }: Pick<Services, 'membership' | 'duties'>,
+  onRemoved: () => void,
 ) {
   const { self } = network;
-  const removed = Promise.withResolvers<void>();
   const addresses = (): string[] => [...membership.members().values()].flat();
-  const removal = new RemovalWatch({ self, replica, network, addresses, logger }, removed.resolve);
+  const removal = new RemovalWatch({ self, replica, network, addresses, logger }, onRemoved);
   events.onConfiguration((configuration) => removal.configurationChanged(configuration));
   const quorum = new QuorumWatch({
     logger,
@@ -288,7 +289,7 @@ function watchMembers(
     look: () => pictureOf({ self, replica, connected: network.connected(), report: duties.memberReport() }),
     role: () => (replica.isLeader ? 'leads' : replica.leader === null ? 'leaderless' : 'follows'),
   });
-  return { timed: [removal, quorum], removed: removed.promise };
+  return [removal, quorum];
 }
 
 function answerPeers(base: Base, replica: Replica, services: Services): void {

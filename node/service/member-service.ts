@@ -24,6 +24,8 @@ export interface MemberServiceDependencies {
   readonly self: NodeId;
   readonly replica: Replica;
   readonly inquiry: MemberInquiry;
+  /** Settles when this node finds that it was removed. */
+  readonly removed: Promise<void>;
 }
 
 /**
@@ -62,10 +64,17 @@ export class MemberService {
   /** @throws as `setRole` */
   async remove(identity: Identity, id: NodeId, mode: ChangeMode): Promise<void> {
     requireScope(identity);
-    const { replica, self } = this.#parts;
+    const { replica, self, removed } = this.#parts;
     await replica.barrier();
     if (!isMember(this.#configuration, id)) return this.#endRemoval(identity, id);
     await this.#requireSafe({ kind: 'remove', node: id }, mode);
+    const left = this.#leave(identity, id, mode);
+    // It may hear no more of the log before that tells it what became of its wish.
+    await (id === self ? Promise.race([left, removed]) : left);
+  }
+
+  async #leave(identity: Identity, id: NodeId, mode: ChangeMode): Promise<void> {
+    const { replica, self } = this.#parts;
     await this.#wish(identity, id, 'leave');
     if (mode === 'force') await this.#force(id, 'none');
     await this.#settled(`${id} is a member still`, () => {

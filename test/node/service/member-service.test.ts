@@ -76,9 +76,10 @@ function setUp(some: Some, onWish: (configuration: Configuration) => Configurati
       })),
   };
   const inquiry = { report: async () => report } as unknown as MemberInquiry;
-  const members = new MemberService({ self: self as NodeId, replica, inquiry }, TIMES);
+  const removed = Promise.withResolvers<void>();
+  const members = new MemberService({ self: self as NodeId, replica, inquiry, removed: removed.promise }, TIMES);
   const become = (next: string) => (leader = next as NodeId);
-  return { members, state, proposed, asked, become };
+  return { members, state, proposed, asked, become, findRemoved: removed.resolve };
 }
 
 const without = (node: string) => (configuration: Configuration) => ({
@@ -117,6 +118,14 @@ describe('removing a member', () => {
     await members.remove(ADMIN, B, 'safely');
     const alone = setUp({ voters: 'a' });
     await expect(alone.members.remove(ADMIN, 'a' as NodeId, 'safely')).rejects.toMatchObject({ code: 'invalidChange' });
+  });
+
+  it('of the asked node itself is answered also when it hears of that by asking the others', async () => {
+    const { members, findRemoved } = setUp({ voters: 'abc', self: 'b' });
+    const leaving = members.remove(ADMIN, B, 'safely');
+    findRemoved();
+    await leaving;
+    await expect(members.remove(ADMIN, 'c' as NodeId, 'safely')).rejects.toMatchObject({ code: 'timedOut' });
   });
 
   it('that was cut short is ended, and one that was ended is no error', async () => {
