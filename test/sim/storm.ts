@@ -16,6 +16,7 @@ export class Storm {
   readonly #chance: Chance;
   readonly #scenes: Scenes;
   readonly #restarting = new Set<Machine>();
+  #wrongReturn: 'none' | 'underWay' = 'none';
 
   constructor(simulation: Simulation, chance: Chance) {
     this.#simulation = simulation;
@@ -143,8 +144,12 @@ export class Storm {
   }
 
   async #loseDiskOfOne(up: readonly Machine[]): Promise<void> {
+    // Two at once would unclog each other's links, and what one is sure of would no longer hold.
+    if (this.#wrongReturn === 'underWay') return;
+    this.#wrongReturn = 'underWay';
     const returns = this.#chance.shuffled(up).map((each) => new WrongReturn(this.#simulation, this.#scenes, each));
     await returns.find(({ isPossible }) => isPossible)?.attempt();
+    this.#wrongReturn = 'none';
   }
 
   #loseDisk(machine: Machine, how: 'damagedDisk' | 'lostDisk'): 'struck' | 'nothing' {

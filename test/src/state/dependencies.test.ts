@@ -76,8 +76,8 @@ describe('a job that depends on others', () => {
   it('passes its own end on to those that depend on it, however long the chain', () => {
     const replica = TestReplica.withRunner();
     const length = 3 * FOLLOW_UPS_PER_ENTRY;
-    replica.local(submit(1));
-    for (let n = 2; n <= length; n += 1) replica.local(submit(n, { spec: after(n - 1) }));
+    const followers = Array.from({ length: length - 1 }, (_, n) => submit(n + 2, { spec: after(n + 1) }));
+    replica.local(submit(1), ...followers);
     replica.local(cancel(1));
     for (let entry = 0; replica.state.followUps.size > 0; entry += 1) {
       expect(entry).toBeLessThan(10);
@@ -122,8 +122,7 @@ describe('many jobs that depend on one', () => {
 
   function fanOut(): TestReplica {
     const replica = TestReplica.withRunner();
-    replica.local(submit(0));
-    for (let n = 1; n <= MANY; n += 1) replica.local(submit(n, { spec: after(0) }));
+    replica.local(submit(0), ...Array.from({ length: MANY }, (_, n) => submit(n + 1, { spec: after(0) })));
     return replica;
   }
 
