@@ -8,7 +8,7 @@ import type { Logger } from 'pino';
 import { assert, Fault } from '../../src/errors.ts';
 import type { Incarnation } from '../../src/ids.ts';
 import { closeInheritedDescriptors } from './close-inherited.ts';
-import { chooseLauncher } from './launcher.ts';
+import { chooseLauncher } from './choose-launcher.ts';
 import { runnerLayout } from './layout.ts';
 import type { RunnerLayout } from './layout.ts';
 import { bootClockMs, createLease } from './lease.ts';

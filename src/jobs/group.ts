@@ -1,6 +1,5 @@
 import type { GroupId } from '../ids.ts';
-import { type Job, JOB_STATES, type JobState, type Timestamp } from './job.ts';
-import type { Moment } from './lifecycle.ts';
+import { type Job, JOB_STATES, type JobState, type Moment, type Timestamp } from './job.ts';
 
 /** How many jobs of a group are in each state. */
 export type GroupCounts = Readonly<Record<JobState, number>>;

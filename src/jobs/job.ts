@@ -5,6 +5,12 @@ import type { JobSpec } from './spec.ts';
 /** Milliseconds since 1970, as stamped by the leader into the entry; never read from a clock in apply. */
 export type Timestamp = number;
 
+/** Where in the log something happened. */
+export interface Moment {
+  readonly at: Timestamp;
+  readonly index: number;
+}
+
 export type Outcome = 'succeeded' | 'failed' | 'timedOut' | 'cancelled' | 'lost';
 export type FinalState = Outcome | 'expired';
 export type JobState = 'waiting' | 'queued' | 'assigned' | 'running' | FinalState;

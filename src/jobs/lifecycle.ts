@@ -10,6 +10,7 @@ import type {
   Job,
   LiveAttempt,
   LiveJob,
+  Moment,
   QueuedJob,
   Timestamp,
   WaitingJob,
@@ -22,12 +23,6 @@ import type { JobSpec } from './spec.ts';
  * The one state machine of a job: pure functions from a job and what happened to the job as it is then, or to the
  * refusal. What happened already gives back the same job.
  */
-
-/** Where in the log something happened. */
-export interface Moment {
-  readonly at: Timestamp;
-  readonly index: number;
-}
 
 export interface Submission {
   readonly id: JobId;

@@ -37,13 +37,6 @@ export function reservedFor(
   return best;
 }
 
-/** 32 bits of a text (FNV-1a). */
-export function lotOf(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return hash >>> 0;
-}
-
 /** The last step of MurmurHash3. */
 function mix(lot: number, sequence: number): number {
   let hash = lot ^ Math.imul(sequence | 0, 0x9e3779b1);

@@ -1,7 +1,7 @@
 import type { GroupId, JobId, NodeId, TokenId } from '../ids.ts';
 import { cancelGroup, countJob, failsWith, type Group } from '../jobs/group.ts';
-import { isFinal, type Job, type JobState } from '../jobs/job.ts';
-import { holdBack, type Moment, releaseJob } from '../jobs/lifecycle.ts';
+import { isFinal, type Job, type JobState, type Moment } from '../jobs/job.ts';
+import { holdBack, releaseJob } from '../jobs/lifecycle.ts';
 import type { JobPlan } from '../jobs/plan.ts';
 import type {
   FollowUpRecord,

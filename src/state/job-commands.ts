@@ -1,16 +1,7 @@
 import { Rejection } from '../errors.ts';
 import type { GroupId, JobId } from '../ids.ts';
-import type { AttemptEnd, FinalJob, FinalState, Job, UnfinishedJob } from '../jobs/job.ts';
-import {
-  assignJob,
-  cancelJob,
-  endJob,
-  meetDependency,
-  type Moment,
-  reviveJob,
-  startJob,
-  submitJob,
-} from '../jobs/lifecycle.ts';
+import type { AttemptEnd, FinalJob, FinalState, Job, Moment, UnfinishedJob } from '../jobs/job.ts';
+import { assignJob, cancelJob, endJob, meetDependency, reviveJob, startJob, submitJob } from '../jobs/lifecycle.ts';
 import { type JobPlan, planOf } from '../jobs/plan.ts';
 import { keptUntil } from '../jobs/retention.ts';
 import type { JobSpec } from '../jobs/spec.ts';

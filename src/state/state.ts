@@ -7,7 +7,7 @@ import { add, type Resources, subtract } from '../resources/resources.ts';
 import { DEFAULT_QUEUE, type QueueSettings } from '../jobs/queue-settings.ts';
 import { JobQueue } from '../scheduling/queue-order.ts';
 import { QueueUse } from '../scheduling/queue-use.ts';
-import { lotOf } from '../scheduling/reservation.ts';
+import { lotOf } from '../scheduling/lot.ts';
 import { DueTimes } from './due-times.ts';
 import type {
   ClusterRecord,

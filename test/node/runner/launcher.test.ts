@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { chooseLauncher } from '../../../node/runner/launcher.ts';
+import { chooseLauncher } from '../../../node/runner/choose-launcher.ts';
 import type { Launcher, LaunchRequest, ProcessExit } from '../../../node/runner/launcher.ts';
 import { readProcessStat } from '../../../node/runner/process-identity.ts';
 import { runs, silent, tempDataDir, until } from './support.ts';
