@@ -30,6 +30,8 @@ export const REPLICA_TIMES = {
   reproposeMaxMs: 8_000,
   /** A caller is told `timedOut` after this. */
   proposalDeadlineMs: 30_000,
+  /** One that found no leader to go to in this time is given up, and was surely not taken. */
+  leaderlessMs: 10_000,
   /** So may a change of the membership, earlier: whoever forwarded it waits as long as for a proposal. */
   changeDeadlineMs: 10_000,
   readDeadlineMs: 10_000,

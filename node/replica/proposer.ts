@@ -33,6 +33,8 @@ export interface ProposerOptions {
 interface Pending {
   readonly bytes: Uint8Array;
   readonly deadline: number;
+  /** When it is given up, if no leader was known to send it to. */
+  readonly leaderlessUntil: number;
   sends: number;
   /** When it goes again without an answer; never while it stands in the log of this node's own leadership. */
   repeatAt: number;
@@ -86,7 +88,8 @@ export class Proposer {
 
   /**
    * @returns one result per command, once this node's state holds them.
-   * @throws Rejection `tooLarge`; Fault `overloaded`; `timedOut` when no result came in time: the outcome is then unknown
+   * @throws Rejection `tooLarge`; Fault `overloaded`; `noLeader` when it was sent to nobody; `timedOut` when no result
+   *   came in time: the outcome is then unknown
    */
   propose(principal: Principal, commands: readonly Command[]): Promise<readonly CommandResult[]> {
     if (this.#stopped !== null) return Promise.reject(this.#stopped);
@@ -106,7 +109,9 @@ export class Proposer {
     return new Promise((resolve, reject) => {
       const now = this.#runtime.now();
       const deadline = now + this.#times.proposalDeadlineMs;
-      this.#pending.set(sequence, { bytes, deadline, sends: 0, repeatAt: Infinity, resolve, reject });
+      const leaderlessUntil = now + this.#times.leaderlessMs;
+      const sends = 0;
+      this.#pending.set(sequence, { bytes, deadline, leaderlessUntil, sends, repeatAt: Infinity, resolve, reject });
       this.#pendingBytes += bytes.length;
       this.#waiting.push({ sequence, bytes });
       this.#queueFlush();
@@ -299,6 +304,10 @@ export class Proposer {
       if (now > pending.deadline) {
         this.#drop(sequence, pending);
         pending.reject(new Fault('timedOut', 'no result came in time; it may have been taken or not'));
+      } else if (pending.sends === 0 && now > pending.leaderlessUntil && this.#port.leader() === null) {
+        this.#drop(sequence, pending);
+        this.#waiting = this.#waiting.filter((item) => item.sequence !== sequence);
+        pending.reject(new Fault('noLeader', 'no leader is known at this node: it was not taken'));
       } else if (now > pending.repeatAt && !queued.has(sequence)) {
         this.#waiting.push({ sequence, bytes: pending.bytes });
       }

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { REPLICA_LIMITS, REPLICA_TIMES } from '../../../node/replica/limits.ts';
+import { REPLICA_LIMITS, REPLICA_TIMES, type ReplicaTimes } from '../../../node/replica/limits.ts';
 import { Proposer, type ProposalPort } from '../../../node/replica/proposer.ts';
 import { SYSTEM_RUNTIME } from '../../../node/system-runtime.ts';
 import { SYSTEM } from '../../../src/auth.ts';
@@ -52,9 +52,13 @@ afterEach(() => {
   for (const proposer of open.splice(0)) proposer.stop(new Fault('stopping', 'the test is over'));
 });
 
-function setUp() {
+function setUp(times: Partial<ReplicaTimes> = {}) {
   const port = new FakePort();
-  const proposer = new Proposer(port, SYSTEM_RUNTIME, { origin: 'me', limits: REPLICA_LIMITS, times: REPLICA_TIMES });
+  const proposer = new Proposer(port, SYSTEM_RUNTIME, {
+    origin: 'me',
+    limits: REPLICA_LIMITS,
+    times: { ...REPLICA_TIMES, ...times },
+  });
   open.push(proposer);
   const propose = (): Promise<unknown> => {
     const result = proposer.propose(SYSTEM, [CANCEL]);
@@ -201,5 +205,27 @@ describe('Proposer', () => {
     const job = 'j'.repeat(17 * 1024 * 1024) as JobId;
     await expect(proposer.propose(SYSTEM, [{ ...CANCEL, job }])).rejects.toMatchObject({ code: 'tooLarge' });
     expect(port.appended).toEqual([]);
+  });
+
+  it('are given up where no leader is known, and told so: they were surely not taken', async () => {
+    const { port, propose } = setUp({ reproposeMs: 20, leaderlessMs: 30 });
+    port.role = 'leaderless';
+    await expect(propose()).rejects.toMatchObject({ code: 'noLeader' });
+    port.role = 'leader';
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(port.appended).toEqual([]);
+  });
+
+  it('that went to a leader once are not given up when it is gone: they may have been taken', async () => {
+    const { port, propose } = setUp({
+      reproposeMs: 20,
+      leaderlessMs: 1,
+      proposalDeadlineMs: 150,
+    });
+    const result = propose();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(port.appended).toHaveLength(1);
+    port.role = 'leaderless';
+    await expect(result).rejects.toMatchObject({ code: 'timedOut' });
   });
 });
