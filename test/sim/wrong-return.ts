@@ -70,7 +70,7 @@ export class WrongReturn {
     }
   }
 
-  /** Whether the other voters hold everything that the leader counts this one for, and elected it without this one. */
+  /** Whether the other voters hold all that is committed or that the leader counts this one for, and elected it alone. */
   #isHarmless(leader: Machine): boolean {
     const { operator, machines } = this.#simulation;
     const { id, disk, state } = this.#machine;
@@ -90,7 +90,12 @@ export class WrongReturn {
     const isRival = ({ voter, log }: (typeof logs)[number]): boolean =>
       log?.hardState.term !== term || (log.hardState.vote === voter && voter !== leader.id);
     if (logs.some(isRival)) return false;
-    const holding = logs.filter(({ log }) => log !== null && log.last >= counted);
+    // A leader that heard of another start of it counts from nothing again, but it may hold what is committed.
+    const { reference } = this.#simulation.invariants;
+    const needed = Math.max(counted, reference.last);
+    const wanted = needed === reference.last ? reference.termAt(needed) : leader.memory?.termAt(needed);
+    // A longer log of a deposed leader may hold something else there.
+    const holding = logs.filter(({ log }) => log !== null && (log.base >= needed || log.termAt(needed) === wanted));
     return holding.length > (others.length + 1) / 2;
   }
 }
