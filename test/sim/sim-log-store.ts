@@ -75,7 +75,9 @@ export class SimLogStore implements LogStore {
       this.#write(group);
       return 'kept';
     }
-    return roll < 0.6 ? 'lost' : this.#disk.tear(group.flatMap(({ write }) => entriesOf(write)));
+    // Writes of one group may overlap, where a later one truncates: the last is torn.
+    const torn = group.map(({ write }) => entriesOf(write)).findLast((entries) => entries.length > 0);
+    return roll < 0.6 ? 'lost' : this.#disk.tear(torn ?? []);
   }
 
   #ask(write: LogWrite): Promise<void> {
