@@ -1,6 +1,6 @@
 import type { Scope } from '../auth.ts';
 import type { FinalState, JobState, Outcome, Usage } from '../jobs/job.ts';
-import type { Reason, TurnOfJob } from '../scheduling/explain.ts';
+import type { Explanation } from '../scheduling/explain.ts';
 import type { JobSpec } from '../jobs/spec.ts';
 
 /** The shapes that the HTTP API answers with. Times are RFC 3339 in UTC. */
@@ -49,14 +49,7 @@ export type ExplanationView =
   | { readonly state: FinalState; readonly reason: string | null }
   | { readonly state: 'assigned' | 'running'; readonly runner: string; readonly attempt: number }
   | ({ readonly state: 'waiting'; readonly inside?: number; readonly ahead?: number } & WaitView)
-  | {
-      readonly state: 'queued';
-      readonly ahead: number;
-      readonly runners: number;
-      readonly fitting: number;
-      readonly reasons: readonly Reason[];
-      readonly turn: TurnOfJob;
-    };
+  | Extract<Explanation, { readonly state: 'queued' }>;
 
 export interface GroupView {
   readonly id: string;
