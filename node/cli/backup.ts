@@ -26,7 +26,7 @@ export async function backup(
   await expectAbsent(file);
   const part = `${file}.${process.pid}.part`;
   try {
-    const chunks = await connect(context, options).backup();
+    const chunks = await connect(context, options).cluster.backup();
     const written = await write(chunks, part);
     await expectAbsent(file);
     await rename(part, file);

@@ -37,7 +37,7 @@ export async function batch(
   const onScreen = new AfterProgress(context);
   let jobs = 0;
   try {
-    for await (const line of client.submitBatchLines(
+    for await (const line of client.jobs.submitLines(
       withoutArray(readLines(input, LINE_MAX_CHARACTERS, 'ndjson'), file),
     )) {
       jobs += 1;

@@ -23,7 +23,7 @@ export async function blobPut(
     if (folder !== null) await writeFile(path, context.stdin);
     const hash = await hashOf(path);
     const blob = await openAsBlob(path);
-    await client.putBlob(hash, () => blob);
+    await client.blobs.put(hash, () => blob);
     if (options.json === true) await context.stdout.json({ hash, size: blob.size });
     else await context.stdout.line(hash);
     return EXIT.done;
@@ -42,7 +42,7 @@ export async function blobGet(
   options: BlobGetOptions,
 ): Promise<number> {
   if (!/^[0-9a-f]{64}$/.test(hash)) throw new UsageError('a hash is 64 hex digits in lower case');
-  const chunks = await connect(context, options).getBlob(hash);
+  const chunks = await connect(context, options).blobs.get(hash);
   if (options.output === undefined) await copy(chunks, hash, (chunk) => context.stdout.write(chunk));
   else await copyToFile(chunks, hash, options.output);
   return EXIT.done;

@@ -19,7 +19,7 @@ export async function cancel(
   let code: number = EXIT.done;
   for (const id of ids) {
     try {
-      const job = await client.cancel(id, { mode: options.queued === true ? 'queued' : 'any' });
+      const job = await client.jobs.cancel(id, { mode: options.queued === true ? 'queued' : 'any' });
       if (options.json === true) await context.stdout.json(job);
       else await context.stdout.line(`${job.id} ${isFinalView(job) ? job.state : 'is being cancelled'}`);
     } catch (error) {

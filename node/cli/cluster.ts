@@ -34,7 +34,7 @@ export function clusterStatus(
   options: ClusterStatusOptions,
 ): Promise<number> {
   const consistency = options.stale === true ? 'stale' : 'linearizable';
-  return show(context, options, (client) => client.cluster({ consistency }));
+  return show(context, options, (client) => client.cluster.get({ consistency }));
 }
 
 /** With an id: that member is to vote. Without: a machine is invited that is no member yet. */
@@ -47,25 +47,25 @@ export function clusterAdd(
   if (options.ttl !== undefined) {
     throw new UsageError('--ttl is for the token of a new machine', 'leave out the ID, or --ttl');
   }
-  return show(context, options, (client) => client.setMemberRole({ id, role: 'voter' }));
+  return show(context, options, (client) => client.cluster.setRole({ id, role: 'voter' }));
 }
 
 export function clusterDemote(context: CommandContext, [id]: Operand, options: ForceOptions): Promise<number> {
   const force = options.force === true;
-  return show(context, options, (client) => client.setMemberRole({ id, role: 'learner', force }));
+  return show(context, options, (client) => client.cluster.setRole({ id, role: 'learner', force }));
 }
 
 export function clusterRelease(context: CommandContext, [id]: Operand, options: ConnectionOptions): Promise<number> {
-  return show(context, options, (client) => client.setMemberRole({ id, role: 'automatic' }));
+  return show(context, options, (client) => client.cluster.setRole({ id, role: 'automatic' }));
 }
 
 export function clusterRemove(context: CommandContext, [id]: Operand, options: ForceOptions): Promise<number> {
   const force = options.force === true;
-  return show(context, options, (client) => client.removeMember(id, { force }));
+  return show(context, options, (client) => client.cluster.remove(id, { force }));
 }
 
 export function clusterTransfer(context: CommandContext, [id]: Operand, options: ConnectionOptions): Promise<number> {
-  return show(context, options, (client) => client.transferLeadership(id));
+  return show(context, options, (client) => client.cluster.transferLeadership(id));
 }
 
 export function clusterSet(
@@ -80,13 +80,13 @@ export function clusterSet(
     ...(voters === undefined ? {} : { voters: Number(voters) }),
     ...(replaceDeadAfter === undefined ? {} : { replaceDeadAfter }),
   };
-  return show(context, options, (client) => client.setClusterSettings(settings));
+  return show(context, options, (client) => client.cluster.set(settings));
 }
 
 /** Prints the command alone on standard output, so that it can be handed on; the rest goes to standard error. */
 async function invite(context: CommandContext, options: ClusterAddOptions): Promise<number> {
   const { ttl } = options;
-  const invitation = await connect(context, options).inviteMember(ttl === undefined ? {} : { ttl });
+  const invitation = await connect(context, options).cluster.invite(ttl === undefined ? {} : { ttl });
   if (options.json === true) {
     await context.stdout.json(invitation);
     return EXIT.done;

@@ -20,7 +20,7 @@ async function setMode(
   options: ConnectionOptions,
   mode: 'drain' | 'undrain',
 ): Promise<number> {
-  const runner = await connect(context, options).setRunnerMode(id, mode);
+  const runner = await connect(context, options).runners[mode](id);
   const running = formatCount(runner.running.length, 'job');
   if (options.json === true) await context.stdout.json(runner);
   else await context.stdout.line(`${runner.id} ${runner.state}, ${running} there`);

@@ -13,7 +13,7 @@ export async function explain(
   [id]: readonly [id: string],
   options: ConnectionOptions,
 ): Promise<number> {
-  const explanation = await connect(context, options).explain(id);
+  const explanation = await connect(context, options).jobs.explain(id);
   if (options.json === true) await context.stdout.json(explanation);
   else for (const line of describeExplanation(explanation)) await context.stdout.line(plain(line));
   return EXIT.done;

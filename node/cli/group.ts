@@ -28,7 +28,7 @@ export async function groupCreate(
   options: GroupCreateOptions,
 ): Promise<number> {
   const { name, project, label, maxRunning, failFast } = options;
-  const group = await connect(context, options).createGroup({
+  const group = await connect(context, options).groups.create({
     ...(name === undefined ? {} : { name }),
     ...(project === undefined ? {} : { project }),
     ...(label === undefined ? {} : { labels: pairs('--label', label, () => undefined) }),
@@ -40,15 +40,15 @@ export async function groupCreate(
 }
 
 export function groupStatus(context: CommandContext, [id]: Operand, options: ConnectionOptions): Promise<number> {
-  return show(context, options, (client) => client.group(id));
+  return show(context, options, (client) => client.groups.get(id));
 }
 
 export function groupClose(context: CommandContext, [id]: Operand, options: ConnectionOptions): Promise<number> {
-  return show(context, options, (client) => client.closeGroup(id));
+  return show(context, options, (client) => client.groups.close(id));
 }
 
 export function groupCancel(context: CommandContext, [id]: Operand, options: ConnectionOptions): Promise<number> {
-  return show(context, options, (client) => client.cancelGroup(id));
+  return show(context, options, (client) => client.groups.cancel(id));
 }
 
 export interface GroupListOptions extends ConnectionOptions {
@@ -60,7 +60,7 @@ export async function groupList(
   _operands: readonly [],
   { limit = 50, ...options }: GroupListOptions,
 ): Promise<number> {
-  const page = await connect(context, options).groups({ limit });
+  const page = await connect(context, options).groups.list({ limit });
   if (options.json === true) await context.stdout.json(page);
   else await context.stdout.line(table(LIST_HEADING, page.items.map(rowOf)));
   return EXIT.done;
@@ -79,12 +79,12 @@ export async function groupWait(context: CommandContext, [id]: Operand, options:
   const client = connect(context, options);
   const endsAt =
     options.timeout === undefined ? Infinity : performance.now() + durationOf('--timeout', options.timeout);
-  let group = options.close === true ? await client.closeGroup(id) : await client.group(id);
+  let group = options.close === true ? await client.groups.close(id) : await client.groups.get(id);
   const progress = await startProgress(context.stderr, 'ended', totalOf(group));
   let ended = 0;
   try {
     while (group.state !== 'finished' && performance.now() < endsAt) {
-      group = await client.waitForGroup(id, { timeoutMs: Math.min(LOOK_MS, Math.max(0, endsAt - performance.now())) });
+      group = await client.groups.wait(id, { timeoutMs: Math.min(LOOK_MS, Math.max(0, endsAt - performance.now())) });
       const now = totalOf(group) - unfinishedOf(group);
       progress.advance(Math.max(0, now - ended));
       ended = Math.max(ended, now);

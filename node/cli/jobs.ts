@@ -1,5 +1,5 @@
 import type { AttemptView, JobView } from '../../src/api/views.ts';
-import type { JobQuery } from '../../src/client/client.ts';
+import type { JobQuery } from '../../src/client/jobs-client.ts';
 import type { JobState } from '../../src/jobs/job.ts';
 import { LIMITS } from '../../src/limits.ts';
 import type { CommandContext } from './command-context.ts';
@@ -32,7 +32,7 @@ export async function jobs(context: CommandContext, _operands: readonly [], opti
   const found: JobView[] = [];
   let more = false;
   // Pages may be shorter than asked for, also empty, where the filter passes few.
-  for await (const job of client.allJobs(queryOf(options, limit))) {
+  for await (const job of client.jobs.all(queryOf(options, limit))) {
     more = found.length === limit;
     if (more) break;
     if (options.json === true) await context.stdout.json(job);

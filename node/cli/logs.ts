@@ -18,7 +18,7 @@ export async function logs(
   options: LogsOptions,
 ): Promise<number> {
   const { stdout, stderr } = context;
-  const chunks = connect(context, options).logs(id, {
+  const chunks = connect(context, options).jobs.logs(id, {
     stream: options.stdout === true ? 'stdout' : options.stderr === true ? 'stderr' : 'both',
     follow: options.follow === true,
     ...(options.tail === undefined ? {} : { tail: options.tail }),

@@ -1,5 +1,6 @@
 import type { QueueLimitsView, QueueView } from '../../src/api/views.ts';
-import type { QueueLimitsRequest, QueueRequest, QuorateClient } from '../../src/client/client.ts';
+import type { QuorateClient } from '../../src/client/client.ts';
+import type { QueueLimitsRequest, QueueRequest } from '../../src/client/queues-client.ts';
 import type { CommandContext } from './command-context.ts';
 import { connect } from './connect.ts';
 import { EXIT } from './exit-codes.ts';
@@ -21,26 +22,26 @@ export async function queueList(
   _operands: readonly [],
   { limit = 100, ...options }: QueueListOptions,
 ): Promise<number> {
-  const page = await connect(context, options).queues({ limit });
+  const page = await connect(context, options).queues.list({ limit });
   if (options.json === true) await context.stdout.json(page);
   else await context.stdout.line(table(LIST_HEADING, page.items.map(rowOf)));
   return EXIT.done;
 }
 
 export function queueShow(context: CommandContext, [name]: Operand, options: ConnectionOptions): Promise<number> {
-  return show(context, options, (client) => client.queue(name));
+  return show(context, options, (client) => client.queues.get(name));
 }
 
 export function queuePause(context: CommandContext, [name]: Operand, options: ConnectionOptions): Promise<number> {
-  return show(context, options, (client) => client.setQueue(name, { paused: true }));
+  return show(context, options, (client) => client.queues.set(name, { paused: true }));
 }
 
 export function queueResume(context: CommandContext, [name]: Operand, options: ConnectionOptions): Promise<number> {
-  return show(context, options, (client) => client.setQueue(name, { paused: false }));
+  return show(context, options, (client) => client.queues.set(name, { paused: false }));
 }
 
 export function queueReset(context: CommandContext, [name]: Operand, options: ConnectionOptions): Promise<number> {
-  return show(context, options, (client) => client.resetQueue(name));
+  return show(context, options, (client) => client.queues.reset(name));
 }
 
 export interface QueueSetOptions extends ConnectionOptions {
@@ -65,7 +66,7 @@ export function queueSet(context: CommandContext, [name]: Operand, options: Queu
     ...(projectLimits === null ? {} : { projectLimits }),
   };
   if (Object.keys(request).length === 0) throw new UsageError('nothing to set: see quorate queues set --help');
-  return show(context, options, (client) => client.setQueue(name, request));
+  return show(context, options, (client) => client.queues.set(name, request));
 }
 
 function limitsOf(

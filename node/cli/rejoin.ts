@@ -15,7 +15,7 @@ export async function rejoin(context: CommandContext, _: readonly [], options: R
   const dataDir = dataDirOf(context, options);
   const token =
     options.join === undefined
-      ? (await connect(context, options).createJoinToken()).token
+      ? (await connect(context, options).tokens.createForJoining()).token
       : await readJoinToken(options.join);
   const { former, nodeId, aside } = await prepareRejoin(dataDir, token);
   if (options.json === true) {

@@ -8,7 +8,7 @@ export async function retry(
   [id]: readonly [id: string],
   options: ConnectionOptions,
 ): Promise<number> {
-  const job = await connect(context, options).retry(id);
+  const job = await connect(context, options).jobs.retry(id);
   await (options.json === true ? context.stdout.json(job) : context.stdout.line(`${job.id} ${job.state}`));
   return EXIT.done;
 }

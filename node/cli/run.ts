@@ -24,7 +24,7 @@ export async function run(
   const client = connect(context, options);
   const spec = (await specFromFlags(context, command, options)) as JobSpec;
   if (options.detach === true) {
-    const job = await client.submit(spec);
+    const job = await client.jobs.submit(spec);
     await (options.json === true ? context.stdout.json(job) : context.stdout.line(job.id));
     return EXIT.done;
   }
@@ -64,18 +64,18 @@ class Attended {
 
   async #toItsEnd(spec: JobSpec): Promise<JobView> {
     const { signal } = this.#leave;
-    const { id } = await this.#client.submit(spec, { signal });
+    const { id } = await this.#client.jobs.submit(spec, { signal });
     this.#id = id;
     if (this.#interruptedBy !== null) void this.#cancel(id);
     if (this.#options.json !== true) await this.#showOutput(id);
-    return this.#client.wait(id, { signal });
+    return this.#client.jobs.wait(id, { signal });
   }
 
   /** The output is not the job: when it cannot be had, the end is still waited for. */
   async #showOutput(id: string): Promise<void> {
     const { stdout, stderr } = this.#context;
     try {
-      for await (const chunk of this.#client.logs(id, { follow: true, signal: this.#leave.signal })) {
+      for await (const chunk of this.#client.jobs.logs(id, { follow: true, signal: this.#leave.signal })) {
         await (chunk.stream === 'stdout' ? stdout : stderr).write(chunk.data);
       }
     } catch (error) {
@@ -98,7 +98,7 @@ class Attended {
     const { stderr } = this.#context;
     if (stderr.isTerminal) await stderr.line(`quorate: cancelling ${id}; again to leave at once`);
     try {
-      await this.#client.cancel(id, { signal: this.#leave.signal });
+      await this.#client.jobs.cancel(id, { signal: this.#leave.signal });
     } catch (error) {
       if (this.#leave.signal.aborted || (error instanceof ApiError && error.code === 'alreadyFinal')) return;
       await tellError(stderr, error);

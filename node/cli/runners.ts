@@ -13,7 +13,7 @@ export async function runners(
   _operands: readonly [],
   options: ConnectionOptions,
 ): Promise<number> {
-  const found = await connect(context, options).runners();
+  const found = await connect(context, options).runners.list();
   if (options.json === true) for (const runner of found) await context.stdout.json(runner);
   else await context.stdout.line(table(HEADING, found.map(rowOf)));
   return EXIT.done;

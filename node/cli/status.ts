@@ -14,7 +14,7 @@ export async function status(
   [id]: readonly [id: string],
   options: ConnectionOptions,
 ): Promise<number> {
-  const job = await connect(context, options).job(id);
+  const job = await connect(context, options).jobs.get(id);
   await (options.json === true ? context.stdout.json(job) : context.stdout.line(describeJob(job, Date.now())));
   return EXIT.done;
 }

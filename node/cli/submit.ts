@@ -25,7 +25,7 @@ export async function submit(
   const client = connect(context, options);
   const flags = await specFromFlags(context, command, options);
   const spec = file === undefined ? flags : { ...(await readSpec(context, file)), ...flags };
-  const job = await client.submit(spec as JobSpec, idempotencyKey === undefined ? {} : { idempotencyKey });
+  const job = await client.jobs.submit(spec as JobSpec, idempotencyKey === undefined ? {} : { idempotencyKey });
   await (options.json === true ? context.stdout.json(job) : context.stdout.line(job.id));
   return EXIT.done;
 }

@@ -25,7 +25,7 @@ export async function tokenCreate(
   if (options.uses !== undefined) throw new UsageError('--uses is for join tokens', 'add --join');
   const scopes = scopesOf(options.scope ?? []);
   const request = { name: options.name ?? 'cli', scopes, ...(options.ttl === undefined ? {} : { ttl: options.ttl }) };
-  const created = await connect(context, options).createToken(request);
+  const created = await connect(context, options).tokens.create(request);
   if (options.json === true) await context.stdout.json(created);
   else await context.stdout.line(created.token);
   return EXIT.done;
@@ -33,7 +33,7 @@ export async function tokenCreate(
 
 async function createJoinToken(context: CommandContext, options: TokenCreateOptions): Promise<number> {
   const { uses, ttl } = options;
-  const created = await connect(context, options).createJoinToken({
+  const created = await connect(context, options).tokens.createForJoining({
     ...(uses === undefined ? {} : { uses }),
     ...(ttl === undefined ? {} : { ttl }),
   });
@@ -61,7 +61,7 @@ export async function tokenList(
   _operands: readonly [],
   options: ConnectionOptions,
 ): Promise<number> {
-  const tokens = await connect(context, options).tokens();
+  const tokens = await connect(context, options).tokens.list();
   if (options.json === true) {
     for (const token of tokens) await context.stdout.json(token);
     return EXIT.done;
@@ -76,7 +76,7 @@ export async function tokenRevoke(
   [id]: readonly [id: string],
   options: ConnectionOptions,
 ): Promise<number> {
-  await connect(context, options).revokeToken(id);
+  await connect(context, options).tokens.revoke(id);
   if (options.json === true) await context.stdout.json({ id, revoked: true });
   else await context.stdout.line(`${id} revoked`);
   return EXIT.done;

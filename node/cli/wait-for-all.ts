@@ -29,7 +29,7 @@ export async function waitForAll(
 
   const remaining = ids.values();
   async function poll(): Promise<void> {
-    for (const id of remaining) await ended(await client.wait(id));
+    for (const id of remaining) await ended(await client.jobs.wait(id));
   }
 
   try {

@@ -22,7 +22,10 @@ export async function wait(
   let allWell = true;
   // One after another: the last to end decides when this ends, in whatever order they are asked.
   for (const id of ids) {
-    const job = await client.wait(id, endsAt === null ? {} : { timeoutMs: Math.max(0, endsAt - performance.now()) });
+    const job = await client.jobs.wait(
+      id,
+      endsAt === null ? {} : { timeoutMs: Math.max(0, endsAt - performance.now()) },
+    );
     if (options.json === true) await stdout.json(job);
     if (!isFinalView(job)) await stderr.line(`quorate: job ${job.id} is still ${job.state} (timedOut)`);
     else if (options.json !== true) await stdout.line(`${job.id} ${plain(describeEnd(job))}`);

@@ -33,15 +33,15 @@ describe('a client of several nodes', () => {
     const alive = await fake((_request, response) => answerJson(response, jobView()));
     const away = await refusedUrl();
     const client = clientOf([away, alive.url]);
-    expect((await client.job(JOB_ID)).id).toBe(JOB_ID);
-    expect((await client.job(JOB_ID)).id).toBe(JOB_ID);
+    expect((await client.jobs.get(JOB_ID)).id).toBe(JOB_ID);
+    expect((await client.jobs.get(JOB_ID)).id).toBe(JOB_ID);
     expect(alive.requests).toHaveLength(2);
   });
 
   it('tells every address and why when none answers', async () => {
     const urls = [await refusedUrl(), await refusedUrl()];
     const error = await clientOf(urls)
-      .job(JOB_ID)
+      .jobs.get(JOB_ID)
       .catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(UnreachableError);
     expect((error as UnreachableError).failed.map(({ url, reason }) => [url, reason])).toEqual(
@@ -52,7 +52,7 @@ describe('a client of several nodes', () => {
   it('asks another when one says that it cannot now', async () => {
     const busy = await fake((_request, response) => answerProblem(response, 503, 'noLeader'));
     const ready = await fake((_request, response) => answerJson(response, jobView()));
-    expect((await clientOf([busy.url, ready.url]).job(JOB_ID)).id).toBe(JOB_ID);
+    expect((await clientOf([busy.url, ready.url]).jobs.get(JOB_ID)).id).toBe(JOB_ID);
   });
 
   it('asks the only one again until it can', async () => {
@@ -62,13 +62,13 @@ describe('a client of several nodes', () => {
       if (asked < 3) answerProblem(response, 503, 'noLeader');
       else answerJson(response, jobView());
     });
-    expect((await clientOf([node.url]).job(JOB_ID)).id).toBe(JOB_ID);
+    expect((await clientOf([node.url]).jobs.get(JOB_ID)).id).toBe(JOB_ID);
     expect(asked).toBe(3);
   });
 
   it('gives up with the last answer when a node stays busy', async () => {
     const busy = await fake((_request, response) => answerProblem(response, 503, 'noLeader'));
-    const call = clientOf([busy.url], { busyMs: 0 }).job(JOB_ID);
+    const call = clientOf([busy.url], { busyMs: 0 }).jobs.get(JOB_ID);
     await expect(call).rejects.toMatchObject({ name: 'ApiError', code: 'noLeader', status: 503 });
   });
 
@@ -79,14 +79,14 @@ describe('a client of several nodes', () => {
       setImmediate(() => response.destroy());
     });
     const whole = await fake((_request, response) => answerJson(response, jobView()));
-    expect((await clientOf([cutting.url, whole.url]).job(JOB_ID)).id).toBe(JOB_ID);
+    expect((await clientOf([cutting.url, whole.url]).jobs.get(JOB_ID)).id).toBe(JOB_ID);
   });
 
   it('gives up on one that never answers', async () => {
     const silent = await fake(() => undefined);
     const ready = await fake((_request, response) => answerJson(response, jobView()));
     const client = clientOf([silent.url, ready.url], { answerTimeoutMs: 50 });
-    expect((await client.job(JOB_ID)).id).toBe(JOB_ID);
+    expect((await client.jobs.get(JOB_ID)).id).toBe(JOB_ID);
   });
 });
 
@@ -101,7 +101,7 @@ describe('a submission', () => {
       keys.push(request.headers['idempotency-key']);
       answerJson(response, jobView(), 201);
     });
-    await clientOf([dying.url, alive.url]).submit({ command: ['true'] });
+    await clientOf([dying.url, alive.url]).jobs.submit({ command: ['true'] });
     expect(keys).toHaveLength(2);
     expect(keys[0]).toMatch(/^[0-9a-f-]{36}$/);
     expect(keys[1]).toBe(keys[0]);
@@ -110,9 +110,9 @@ describe('a submission', () => {
   it('carries the key that the caller chose, another one for each call otherwise, and the token', async () => {
     const node = await fake((_request, response) => answerJson(response, jobView(), 201));
     const client = clientOf([node.url], { token: 'qt_secret' });
-    await client.submit({ command: ['true'] }, { idempotencyKey: 'mine' });
-    await client.submit({ command: ['true'] });
-    await client.submit({ command: ['true'] });
+    await client.jobs.submit({ command: ['true'] }, { idempotencyKey: 'mine' });
+    await client.jobs.submit({ command: ['true'] });
+    await client.jobs.submit({ command: ['true'] });
     const keys = node.requests.map((request) => request.headers['idempotency-key']);
     expect(keys[0]).toBe('mine');
     expect(keys[1]).not.toBe(keys[2]);
@@ -124,7 +124,7 @@ describe('a call that must not be done twice', () => {
   it('is not repeated when the connection is lost behind it', async () => {
     const dying = await fake((_request, response) => response.destroy());
     const other = await fake((_request, response) => answerJson(response, {}));
-    const call = clientOf([dying.url, other.url]).createToken({ name: 'x', scopes: ['jobs:read'] });
+    const call = clientOf([dying.url, other.url]).tokens.create({ name: 'x', scopes: ['jobs:read'] });
     await expect(call).rejects.toThrow(OutcomeUnknownError);
     expect(other.requests).toHaveLength(0);
   });
@@ -132,7 +132,7 @@ describe('a call that must not be done twice', () => {
   it('moves on when no node can have taken it', async () => {
     const other = await fake((_request, response) => answerJson(response, { token: 'qt_1' }, 201));
     const client = clientOf([await refusedUrl(), other.url]);
-    expect(await client.createToken({ name: 'x', scopes: ['jobs:read'] })).toEqual({ token: 'qt_1' });
+    expect(await client.tokens.create({ name: 'x', scopes: ['jobs:read'] })).toEqual({ token: 'qt_1' });
   });
 });
 
@@ -143,7 +143,7 @@ describe('what a node refuses', () => {
       answerProblem(response, 413, 'tooLarge', { field: 'command', limit }),
     );
     const error = await clientOf([node.url])
-      .submit({ command: ['true'] })
+      .jobs.submit({ command: ['true'] })
       .catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(ApiError);
     expect(error).toMatchObject({ code: 'tooLarge', status: 413, url: node.url, problem: { field: 'command', limit } });
@@ -152,18 +152,18 @@ describe('what a node refuses', () => {
 
   it('is told also when something else than a node answers', async () => {
     const proxy = await fake((_request, response) => response.writeHead(404).end('<html>nothing here</html>'));
-    await expect(clientOf([proxy.url]).job(JOB_ID)).rejects.toMatchObject({ code: 'badAnswer', status: 404 });
+    await expect(clientOf([proxy.url]).jobs.get(JOB_ID)).rejects.toMatchObject({ code: 'badAnswer', status: 404 });
   });
 
   it('is not mistaken for an answer that is no JSON', async () => {
     const other = await fake((_request, response) => response.end('hello'));
-    await expect(clientOf([other.url]).job(JOB_ID)).rejects.toThrow(ProtocolError);
+    await expect(clientOf([other.url]).jobs.get(JOB_ID)).rejects.toThrow(ProtocolError);
   });
 
   it('does not lead the token to another host by a redirect', async () => {
     const other = await fake((_request, response) => answerJson(response, jobView()));
     const node = await fake((_request, response) => response.writeHead(307, { location: `${other.url}/x` }).end());
-    await expect(clientOf([node.url], { token: 'qt_secret' }).job(JOB_ID)).rejects.toThrow();
+    await expect(clientOf([node.url], { token: 'qt_secret' }).jobs.get(JOB_ID)).rejects.toThrow();
     expect(other.requests).toHaveLength(0);
   });
 });
@@ -176,7 +176,7 @@ describe('waiting for a job', () => {
       answerJson(response, jobView({ state: states[polls] ?? 'succeeded' }));
       polls += 1;
     });
-    expect((await clientOf([node.url]).wait(JOB_ID)).state).toBe('succeeded');
+    expect((await clientOf([node.url]).jobs.wait(JOB_ID)).state).toBe('succeeded');
     expect(node.requests.map(({ path }) => path)).toEqual(Array(3).fill(`/v1/jobs/${JOB_ID}/wait`));
   });
 
@@ -187,18 +187,18 @@ describe('waiting for a job', () => {
       if (asked < 4) response.destroy();
       else answerJson(response, jobView());
     });
-    expect((await clientOf([node.url], { reconnectMs: 30_000 }).wait(JOB_ID)).state).toBe('succeeded');
+    expect((await clientOf([node.url], { reconnectMs: 30_000 }).jobs.wait(JOB_ID)).state).toBe('succeeded');
   });
 
   it('gives the job as it is when the time is over', async () => {
     const node = await fake((_request, response) => answerJson(response, jobView({ state: 'running' })));
-    expect((await clientOf([node.url]).wait(JOB_ID, { timeoutMs: 0 })).state).toBe('running');
+    expect((await clientOf([node.url]).jobs.wait(JOB_ID, { timeoutMs: 0 })).state).toBe('running');
   });
 
   it('ends at once when the caller aborts', async () => {
     const node = await fake(() => undefined);
     const abort = new AbortController();
-    const call = clientOf([node.url]).wait(JOB_ID, { signal: abort.signal });
+    const call = clientOf([node.url]).jobs.wait(JOB_ID, { signal: abort.signal });
     setTimeout(() => abort.abort(new Error('enough')), 20);
     await expect(call).rejects.toThrow('enough');
   });
@@ -213,7 +213,7 @@ describe('a list of jobs', () => {
     });
     const client = clientOf([node.url]);
     const query = { state: 'failed', labels: { team: 'core', 'a=b': 'c&d' }, limit: 2 } as const;
-    const ids = (await Array.fromAsync(client.allJobs(query))).map(({ id }) => id);
+    const ids = (await Array.fromAsync(client.jobs.all(query))).map(({ id }) => id);
     expect(ids).toEqual(['job-null', 'job-c2']);
     expect(node.requests[1]?.query.getAll('label')).toEqual(['team=core', 'a=b=c&d']);
     expect(node.requests[1]?.query.get('state')).toBe('failed');

@@ -36,7 +36,7 @@ async function read(
 ): Promise<Record<string, string>> {
   const client = new QuorateClient({ urls: [api.url], unreachableMs: 0, ...clientOptions });
   const written = { stdout: [] as Uint8Array[], stderr: [] as Uint8Array[] };
-  for await (const { stream, data } of client.logs(JOB_ID, options)) written[stream].push(data);
+  for await (const { stream, data } of client.jobs.logs(JOB_ID, options)) written[stream].push(data);
   return {
     stdout: Buffer.concat(written.stdout).toString('latin1'),
     stderr: Buffer.concat(written.stderr).toString('latin1'),
@@ -159,7 +159,7 @@ describe('the log of a job', () => {
       response.write(logEvent('stdout', 'a'));
     });
     const client = new QuorateClient({ urls: [api.url] });
-    for await (const chunk of client.logs(JOB_ID, { follow: true })) {
+    for await (const chunk of client.jobs.logs(JOB_ID, { follow: true })) {
       expect(chunk.attempt).toBe(1);
       break;
     }

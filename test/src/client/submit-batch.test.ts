@@ -44,7 +44,7 @@ describe('a batch', () => {
       underWay -= 1;
       await takeAll(request, response);
     });
-    const answers = await Array.fromAsync(clientOf(node.url).submitBatchLines(lines(20_000)));
+    const answers = await Array.fromAsync(clientOf(node.url).jobs.submitLines(lines(20_000)));
     expect(idsOf(answers)).toEqual(numbers(20_000));
     expect(most).toBe(1);
     expect(Math.max(...node.requests.map(({ body }) => body.split('\n').length))).toBeLessThanOrEqual(8192 + 1);
@@ -58,7 +58,7 @@ describe('a batch', () => {
       await more.promise;
       yield '{"command":["b"]}';
     }
-    const answers = clientOf(node.url).submitBatchLines(slow());
+    const answers = clientOf(node.url).jobs.submitLines(slow());
     expect((await answers.next()).value).toEqual({ id: 'a' });
     more.resolve();
     expect((await answers.next()).value).toEqual({ id: 'b' });
@@ -71,7 +71,7 @@ describe('a batch', () => {
       const jobs = body.trim().split('\n');
       response.end(jobs.map((job) => `${JSON.stringify(job.includes('"1"') ? { error } : { id: job })}\n`).join(''));
     });
-    const answers = await Array.fromAsync(clientOf(node.url).submitBatchLines(lines(3)));
+    const answers = await Array.fromAsync(clientOf(node.url).jobs.submitLines(lines(3)));
     expect(answers.map((line) => 'error' in line)).toEqual([false, true, false]);
     expect(answers[1]).toEqual({ error });
   });
@@ -81,7 +81,7 @@ describe('a batch', () => {
     async function* pretty(): AsyncGenerator<string, void> {
       yield JSON.stringify({ command: ['a'] }, null, 2);
     }
-    expect(await Array.fromAsync(clientOf(node.url).submitBatchLines(pretty()))).toEqual([{ id: 'a' }]);
+    expect(await Array.fromAsync(clientOf(node.url).jobs.submitLines(pretty()))).toEqual([{ id: 'a' }]);
   });
 
   it('refuses to go on with a node that answers more lines than it got', async () => {
@@ -89,7 +89,7 @@ describe('a batch', () => {
     async function* one(): AsyncGenerator<string, void> {
       yield '{"command":["a"]}';
     }
-    await expect(Array.fromAsync(clientOf(node.url).submitBatchLines(one()))).rejects.toThrow(ProtocolError);
+    await expect(Array.fromAsync(clientOf(node.url).jobs.submitLines(one()))).rejects.toThrow(ProtocolError);
   });
 
   it('answers what the lost connection left open as unknown, and goes on with the rest', async () => {
@@ -111,7 +111,7 @@ describe('a batch', () => {
       await broken.promise;
       yield '{"command":["last"]}';
     }
-    const answers = await Array.fromAsync(clientOf(node.url).submitBatchLines(source()));
+    const answers = await Array.fromAsync(clientOf(node.url).jobs.submitLines(source()));
     expect(idsOf(answers)).toEqual(['0', '1', 'outcomeUnknown', 'outcomeUnknown', 'last']);
     const sent = node.requests.flatMap(({ body }) => body.trim().split('\n'));
     expect(new Set(sent).size).toBe(sent.length);
@@ -123,20 +123,20 @@ describe('a batch', () => {
     async function* one(): AsyncGenerator<string, void> {
       yield '{"command":["0"]}';
     }
-    const answers = await Array.fromAsync(clientOf(dying.url, other.url).submitBatchLines(one()));
+    const answers = await Array.fromAsync(clientOf(dying.url, other.url).jobs.submitLines(one()));
     expect(idsOf(answers)).toEqual(['outcomeUnknown']);
     expect(other.requests).toHaveLength(0);
   });
 
   it('goes to the next node when nobody listens at the first', async () => {
     const node = await fake(takeAll);
-    const answers = await Array.fromAsync(clientOf(await refusedUrl(), node.url).submitBatchLines(lines(3)));
+    const answers = await Array.fromAsync(clientOf(await refusedUrl(), node.url).jobs.submitLines(lines(3)));
     expect(idsOf(answers)).toEqual(numbers(3));
   });
 
   it('throws the refusal of a whole request', async () => {
     const node = await fake((_request, response) => answerProblem(response, 401, 'unauthenticated'));
-    const answers = clientOf(node.url).submitBatchLines(lines(3));
+    const answers = clientOf(node.url).jobs.submitLines(lines(3));
     await expect(Array.fromAsync(answers)).rejects.toThrow(ApiError);
   });
 
@@ -148,7 +148,7 @@ describe('a batch', () => {
     }
     const answers: BatchLine[] = [];
     await expect(async () => {
-      for await (const line of clientOf(node.url).submitBatchLines(failing())) answers.push(line);
+      for await (const line of clientOf(node.url).jobs.submitLines(failing())) answers.push(line);
     }).rejects.toThrow('the disk broke');
     expect(idsOf(answers)).toEqual(numbers(2));
   });
@@ -166,7 +166,7 @@ describe('a batch', () => {
         yield line;
       }
     }
-    const answers = clientOf(node.url).submitBatchLines(counted());
+    const answers = clientOf(node.url).jobs.submitLines(counted());
     const first = answers.next();
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(read).toBeLessThanOrEqual(2 * 8192 + 2);
@@ -180,6 +180,6 @@ describe('a batch', () => {
     async function* gaps(): AsyncGenerator<string, void> {
       yield* ['', '{"command":["a"]}', '  ', '{"command":["b"]}', ''];
     }
-    expect(idsOf(await Array.fromAsync(clientOf(node.url).submitBatchLines(gaps())))).toEqual(['a', 'b']);
+    expect(idsOf(await Array.fromAsync(clientOf(node.url).jobs.submitLines(gaps())))).toEqual(['a', 'b']);
   });
 });

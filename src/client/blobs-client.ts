@@ -1,0 +1,42 @@
+import type { CallOptions, Calls } from './calls.ts';
+import type { RequestBody } from './transport.ts';
+
+const TRANSFER_MS = 60 * 60 * 1000;
+
+/** Bytes under their SHA-256. */
+export class BlobsClient {
+  readonly #calls: Calls;
+
+  constructor(calls: Calls) {
+    this.#calls = calls;
+  }
+
+  /**
+   * @param body called for each try
+   * @param transferMs how long the transfer may take
+   */
+  put(
+    hash: string,
+    body: () => RequestBody,
+    { transferMs = TRANSFER_MS, signal }: CallOptions & { readonly transferMs?: number } = {},
+  ): Promise<void> {
+    return this.#calls.nothing({
+      method: 'PUT',
+      path: pathOf(hash),
+      body,
+      headers: { 'content-type': 'application/octet-stream' },
+      repeat: 'always',
+      waitsMs: transferMs,
+      signal,
+    });
+  }
+
+  /** The bytes as they come; checking their hash is the caller's. UnreachableError when the connection breaks. */
+  get(hash: string, options: CallOptions = {}): Promise<AsyncGenerator<Uint8Array, void>> {
+    return this.#calls.bytes(pathOf(hash), options);
+  }
+}
+
+function pathOf(hash: string): string {
+  return `/v1/blobs/sha256/${encodeURIComponent(hash)}`;
+}
