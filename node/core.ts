@@ -11,6 +11,7 @@ import type {
   QueueView,
   Readiness,
   RunnerView,
+  StatsView,
   TokenView,
 } from '../src/api/views.ts';
 import type { RejectionCode } from '../src/errors.ts';
@@ -136,6 +137,9 @@ export interface Core {
   setQueue(identity: Identity, name: string, change: QueueChange): Promise<QueueView>;
   /** Back to the default; its jobs stay. */
   resetQueue(identity: Identity, name: string): Promise<QueueView>;
+
+  /** What jobs do, by state and in total. Looks at no jobs. */
+  stats(consistency: Consistency): Promise<StatsView>;
 
   /** Fails before the first event where it can, so that the edge can still answer with a status. */
   logs(id: JobId, query: LogQuery, signal: AbortSignal): Promise<AsyncIterable<LogEvent>>;

@@ -10,6 +10,7 @@ import type {
   QueueView,
   Readiness,
   RunnerView,
+  StatsView,
   TokenView,
 } from '../../src/api/views.ts';
 import { WARNING_CODES } from '../../src/api/views.ts';
@@ -17,7 +18,7 @@ import { SCOPES } from '../../src/auth.ts';
 import { isGroupId, isJobId } from '../../src/ids.ts';
 import type { GroupId, JobId } from '../../src/ids.ts';
 import { Rejection } from '../../src/errors.ts';
-import { JOB_STATES } from '../../src/jobs/job.ts';
+import { FINAL_STATES, JOB_STATES } from '../../src/jobs/job.ts';
 import { jobSpecSchema } from '../../src/jobs/spec.ts';
 import { LIMITS } from '../../src/limits.ts';
 import { parseDuration } from '../../src/units.ts';
@@ -198,6 +199,28 @@ export const runnerView = z
     load: z.object({ load1: z.number(), memoryFree: z.number(), diskFree: z.number() }).nullable(),
   })
   .meta({ id: 'Runner' }) satisfies z.ZodType<RunnerView>;
+
+export const statsView = z
+  .object({
+    jobs: z
+      .object({ waiting: count, queued: count, assigned: count, running: count })
+      .meta({ description: 'Those that are not final.' }),
+    totals: z
+      .object({ submitted: count, started: count, ended: z.record(z.enum(FINAL_STATES), count) })
+      .meta({ description: 'Since the cluster began; their differences are rates.' }),
+    oldestQueued: z
+      .object({
+        id: z.string(),
+        name: z.string().nullable(),
+        queue: z.string(),
+        project: z.string(),
+        submittedAt: time,
+      })
+      .nullable()
+      .meta({ description: 'Of the queued jobs the one that was submitted first.' }),
+    index: z.int(),
+  })
+  .meta({ id: 'Stats' }) satisfies z.ZodType<StatsView>;
 
 const memberView = z.object({
   id: z.string(),

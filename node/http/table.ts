@@ -14,6 +14,7 @@ import type { Route } from './route.ts';
 import { queueRoutes } from './queues.ts';
 import { runnerRoutes } from './runners.ts';
 import type { HttpLogger } from './serve.ts';
+import { statsRoutes } from './stats.ts';
 import { tokenRoutes } from './tokens.ts';
 
 export interface TableDependencies {
@@ -34,6 +35,7 @@ export function routeTable(dependencies: TableDependencies): readonly Route[] {
     ...batchRoutes(dependencies),
     ...groupRoutes(core),
     ...queueRoutes(core),
+    ...statsRoutes(core),
     ...logRoutes(core, followers),
     ...runnerRoutes(core),
     ...clusterRoutes(core),

@@ -1,5 +1,6 @@
 import { toRunnerView } from '../../src/api/runner-view.ts';
-import type { ClusterView, RunnerView } from '../../src/api/views.ts';
+import { toStatsView } from '../../src/api/stats-view.ts';
+import type { ClusterView, RunnerView, StatsView } from '../../src/api/views.ts';
 import type { Identity } from '../../src/auth.ts';
 import { Rejection } from '../../src/errors.ts';
 import type { NodeId } from '../../src/ids.ts';
@@ -48,6 +49,12 @@ export class ClusterService {
     return [...replica.state.runners.values()].map((runner) =>
       toRunnerView(replica.state, runner, capacity.loadOf(runner.id)),
     );
+  }
+
+  async stats(consistency: Consistency): Promise<StatsView> {
+    const { replica } = this.#parts;
+    if (consistency === 'linearizable') await replica.barrier();
+    return toStatsView(replica.state, replica.applier.applied);
   }
 
   async drain(identity: Identity, id: NodeId, mode: 'drain' | 'undrain'): Promise<RunnerView> {

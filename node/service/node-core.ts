@@ -50,6 +50,7 @@ export function createCore(parts: NodeCoreParts): Core {
     queues: (query, consistency) => queues.list(query, consistency),
     setQueue: (identity, name, change) => queues.set(identity, name, change),
     resetQueue: (identity, name) => queues.reset(identity, name),
+    stats: (consistency) => cluster.stats(consistency),
     logs: (id, query, signal) => logs.read(id, query, signal),
     runners: (consistency) => cluster.runners(consistency),
     drainRunner: (identity, id, mode) => cluster.drain(identity, id, mode),

@@ -133,6 +133,31 @@ export interface RunnerView {
   readonly load: { readonly load1: number; readonly memoryFree: number; readonly diskFree: number } | null;
 }
 
+/** What the whole cluster's jobs do, in numbers that are kept and not counted anew. */
+export interface StatsView {
+  /** Those that are not final. */
+  readonly jobs: Readonly<Record<'waiting' | 'queued' | 'assigned' | 'running', number>>;
+  /** Since the cluster began; their differences are rates. */
+  readonly totals: {
+    /** Those that were tried again by hand count again. */
+    readonly submitted: number;
+    /** Attempts given to a runner. */
+    readonly started: number;
+    readonly ended: Readonly<Record<FinalState, number>>;
+  };
+  /** Of the queued jobs the one that was submitted first. */
+  readonly oldestQueued: OldestQueuedView | null;
+  readonly index: number;
+}
+
+export interface OldestQueuedView {
+  readonly id: string;
+  readonly name: string | null;
+  readonly queue: string;
+  readonly project: string;
+  readonly submittedAt: string;
+}
+
 export interface MemberView {
   readonly id: string;
   readonly role: 'voter' | 'learner' | 'worker';

@@ -1,4 +1,4 @@
-import type { ClusterView, InvitationView } from '../api/views.ts';
+import type { ClusterView, InvitationView, StatsView } from '../api/views.ts';
 import { type CallOptions, type Calls, jsonBody } from './calls.ts';
 
 interface Consistency {
@@ -26,6 +26,11 @@ export class ClusterClient {
   /** `stale` answers without a leader. */
   get({ consistency = 'linearizable', ...options }: CallOptions & Consistency = {}): Promise<ClusterView> {
     return this.#calls.get(`/v1/cluster?consistency=${consistency}`, options);
+  }
+
+  /** How many jobs are in which state, and what became of jobs so far. */
+  stats({ consistency = 'linearizable', ...options }: CallOptions & Consistency = {}): Promise<StatsView> {
+    return this.#calls.get(`/v1/stats?consistency=${consistency}`, options);
   }
 
   setRole(request: RoleRequest, { signal }: CallOptions = {}): Promise<ClusterView> {

@@ -69,6 +69,18 @@ export class Lane {
     return rank;
   }
 
+  /** The oldest of each class and priority: among them is the oldest of all. */
+  *oldest(): Generator<QueuedJob, undefined> {
+    for (const { jobs } of this.#classes.values()) {
+      let next = jobs.first();
+      while (next !== undefined) {
+        yield next;
+        next = jobs.valuesFrom(firstKeyOf(next.plan.priority - 1)).next().value;
+      }
+    }
+    return undefined;
+  }
+
   /** In order within each class only. */
   *all(): Generator<QueuedJob, undefined> {
     for (const { jobs } of this.#classes.values()) yield* jobs.values();

@@ -82,6 +82,20 @@ export class JobQueue {
     return ahead;
   }
 
+  /** The one that was submitted first, among as many candidates as are looked at; null when nothing is queued. */
+  oldest(candidates: number): QueuedJob | null {
+    let oldest: QueuedJob | null = null;
+    let left = candidates;
+    for (const lane of this.#lanes.values()) {
+      for (const job of lane.oldest()) {
+        if (oldest === null || job.sequence < oldest.sequence) oldest = job;
+        left -= 1;
+        if (left === 0) return oldest;
+      }
+    }
+    return oldest;
+  }
+
   /** Any of them. @param draw in [0, 1) */
   sampleLane(draw: number): Lane | undefined {
     return this.#lanes.sample(draw);

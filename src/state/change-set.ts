@@ -3,7 +3,9 @@ import { cancelGroup, countJob, failsWith, type Group } from '../jobs/group.ts';
 import { isFinal, type Job, type JobState, type Moment } from '../jobs/job.ts';
 import { holdBack, releaseJob } from '../jobs/lifecycle.ts';
 import type { JobPlan } from '../jobs/plan.ts';
+import { JobTally, NO_TOTALS } from './job-totals.ts';
 import type {
+  ClusterRecord,
   FollowUpRecord,
   NodeRecord,
   ProposerRecord,
@@ -60,6 +62,7 @@ export class ChangeSet {
   readonly #revived = new Set<string>();
   readonly #removed = new Set<string>();
   readonly #groups = new Set<GroupId>();
+  readonly #tally = new JobTally();
 
   constructor(state: ClusterState, now: Moment) {
     this.state = state;
@@ -84,6 +87,7 @@ export class ChangeSet {
       this.state.use.charge(after.plan, settingsOf(this.state, after.plan.queue).weight);
     }
     this.state.use.close(job.plan);
+    this.#tally.count(before, after);
     this.#jobs.set(after.id, after);
     this.events.push({ kind: 'job', job: after, before: before?.state ?? null });
     this.#countInGroup(before, after);
@@ -194,15 +198,25 @@ export class ChangeSet {
 
   /** Each record that changed, once, as it now is. */
   finish(): readonly StateRecord[] {
-    const { cluster, proposers, revived, removed, groups } = this.state;
+    const { proposers, revived, removed, groups } = this.state;
     for (const id of this.#groups) this.events.push({ kind: 'group', id, group: groups.get(id) ?? null });
     this.#keepNewest('proposer', proposers, this.#proposers, MAX_PROPOSERS);
     this.#keepNewest('revived', revived, this.#revived, MAX_REVIVED);
     this.#keepNewest('removed', removed, this.#removed, MAX_REMOVED);
     const changes: StateRecord[] = [...this.#records.values()];
     for (const [key, value] of this.#jobs) changes.push({ table: 'job', key, value });
+    const cluster = this.#countTotals();
     if (cluster !== null) changes.push({ table: 'cluster', key: 'cluster', value: cluster });
     return changes;
+  }
+
+  #countTotals(): ClusterRecord | null {
+    const { cluster } = this.state;
+    if (cluster === null) return null;
+    const before = cluster.totals ?? NO_TOTALS;
+    const totals = this.#tally.addTo(before);
+    if (totals !== before) this.state.cluster = { ...cluster, totals };
+    return this.state.cluster;
   }
 
   /** A job that comes to be queued has to wait at the first gate that is not open to it. */

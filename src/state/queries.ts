@@ -1,12 +1,25 @@
 import type { JobId, NodeId } from '../ids.ts';
-import type { Timestamp } from '../jobs/job.ts';
+import type { QueuedJob, Timestamp } from '../jobs/job.ts';
 import { type Resources, ZERO } from '../resources/resources.ts';
+import { type JobTotals, NO_TOTALS } from './job-totals.ts';
 import type { ClusterState, HeapState } from './state.ts';
 
 /** What readers ask of the state in the heap. Nothing here copies what grows with the cluster. */
 
 export function countsByState(state: ClusterState): Readonly<Record<HeapState, number>> {
   return state.counts;
+}
+
+/** Kinds of queued jobs (by queue, project, priority and demand) of which the first is looked at. */
+const OLDEST_CANDIDATES = 10_000;
+
+/** The queued job that was submitted first; where there are more kinds of them than are looked at, nearly so. */
+export function oldestQueued(state: ClusterState): QueuedJob | null {
+  return state.queue.oldest(OLDEST_CANDIDATES);
+}
+
+export function jobTotals(state: ClusterState): JobTotals {
+  return state.cluster?.totals ?? NO_TOTALS;
 }
 
 /** Queues in which a job waits for a runner, and how many do. */

@@ -4,6 +4,7 @@ import type { Group } from '../jobs/group.ts';
 import type { FinalState, Job, Timestamp } from '../jobs/job.ts';
 import type { QueueSettings } from '../jobs/queue-settings.ts';
 import type { Resources } from '../resources/resources.ts';
+import type { JobTotals } from './job-totals.ts';
 
 /** What the replicated state consists of, by table. The storage keeps each as one key and one value. */
 
@@ -126,6 +127,8 @@ export interface ClusterRecord {
   readonly clock: Timestamp;
   /** Submissions and revivals ever taken. */
   readonly submissions: number;
+  /** Absent: nothing was counted yet. */
+  readonly totals?: JobTotals;
   /** Absent: nobody has set one. */
   readonly voterPolicy?: VoterPolicy;
 }

@@ -1,6 +1,7 @@
 import type { Identity, Scope } from '../../../src/auth.ts';
 import { toGroupView } from '../../../src/api/group-view.ts';
 import { queueNames, toQueueView } from '../../../src/api/queue-view.ts';
+import { toStatsView } from '../../../src/api/stats-view.ts';
 import type {
   ClusterView,
   ExplanationView,
@@ -10,6 +11,7 @@ import type {
   QueueView,
   Readiness,
   RunnerView,
+  StatsView,
   TokenView,
 } from '../../../src/api/views.ts';
 import { Rejection } from '../../../src/errors.ts';
@@ -180,6 +182,11 @@ export class FakeCore implements Core {
     this.calls.push({ method: 'resetQueue', arguments: [who, name] });
     this.#state.queues.delete(name);
     return this.queue(name);
+  }
+
+  async stats(consistency: string): Promise<StatsView> {
+    this.calls.push({ method: 'stats', arguments: [consistency] });
+    return toStatsView(this.#state, 42);
   }
 
   async waitForGroup(id: GroupId, timeoutMs: number, signal: AbortSignal): Promise<GroupView> {

@@ -92,6 +92,7 @@ describe('the description of the API', () => {
       'GET /v1/queues',
       'GET /v1/queues/{name}',
       'GET /v1/runners',
+      'GET /v1/stats',
       'GET /v1/tokens',
       'HEAD /v1/blobs/sha256/{hash}',
       'POST /v1/cluster/members',

@@ -107,6 +107,7 @@ describe('JobQueue', () => {
           }
         }
         expect(queue.size).toBe(left.length);
+        expect(queue.oldest(1_000)).toBe(left[0] ?? null);
       }),
     );
   });
@@ -117,6 +118,14 @@ describe('JobQueue', () => {
     const all = [queued(1, 50, 1, 'b'), queued(2, 60, 1, 'b'), queued(3, 50, 1, 'a'), queued(4, 50, 1, 'a', 'p'), last];
     for (const one of all) queue.add(one);
     expect(queue.ahead(last)).toBe(2);
+  });
+
+  it('looks at no more candidates for the oldest than it was told to, and at one of those that ask for the same', () => {
+    const queue = new JobQueue();
+    const all = [queued(3, 50, 1), queued(4, 50, 1), queued(2, 10, 1), queued(1, 50, 2)];
+    for (const one of all) queue.add(one);
+    const found = [1, 2, 3].map((candidates) => queue.oldest(candidates)?.sequence);
+    expect(found).toEqual([3, 2, 1]);
   });
 
   it('refuses to lose track: removing what is not there is a bug', () => {

@@ -2,13 +2,14 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SCOPES, SYSTEM } from '../../../src/auth.ts';
 import type { Incarnation, JobId, NodeId, TokenId } from '../../../src/ids.ts';
-import { FINAL_STATES, type FinalJob, type Job, type LiveJob } from '../../../src/jobs/job.ts';
+import { FINAL_STATES, type FinalJob, isFinal, type Job, type JobState, type LiveJob } from '../../../src/jobs/job.ts';
 import { attemptOf } from '../../../src/jobs/lifecycle.ts';
-import { apply } from '../../../src/state/apply.ts';
+import { apply, type ChangeEvent } from '../../../src/state/apply.ts';
 import { decodeEntry, decodeRecord, encodeEntry, encodeRecord } from '../../../src/state/codec.ts';
 import type { QueueChange } from '../../../src/jobs/queue-settings.ts';
 import type { JobSpec } from '../../../src/jobs/spec.ts';
 import type { Command, Proposal } from '../../../src/state/commands.ts';
+import { jobTotals } from '../../../src/state/queries.ts';
 import type { StateRecord } from '../../../src/state/records.ts';
 import { ClusterState } from '../../../src/state/state.ts';
 import { schedule } from '../../../src/scheduling/place.ts';
@@ -80,6 +81,8 @@ const step: fc.Arbitrary<Step> = fc.record({
   ms: fc.nat({ max: 5_000 }),
 });
 
+const LIVE: readonly JobState[] = ['assigned', 'running'];
+
 const SPECS = [
   {},
   { resources: { cpu: 3, custom: { license: 1 } } },
@@ -107,6 +110,8 @@ class History {
   readonly #ended: Command[] = [];
   readonly #read: { readonly job: JobId; readonly index: number }[] = [];
   readonly #counted = new Map<string, string>();
+  readonly #endings = new Map<JobState, number>();
+  #attempts = 0;
   #submitted = 0;
   #sequence = 1_000_000;
 
@@ -143,10 +148,24 @@ class History {
     expect(twin.events).toEqual(this.replica.last.events);
     expect(sorted(twin.changes)).toEqual(sorted(this.replica.last.changes));
     expect(picture(this.twin)).toEqual(picture(this.replica.state));
+    this.#checkTotals(this.replica.last.events);
     for (const event of this.replica.last.events) {
       if (event.kind === 'job') this.#checkJob(event.job);
       if (event.kind === 'purged') this.#checkPurged(event.id);
     }
+  }
+
+  /** The totals are what the events tell, whatever was reloaded and purged meanwhile. */
+  #checkTotals(events: readonly ChangeEvent[]): void {
+    for (const event of events) {
+      if (event.kind !== 'job') continue;
+      const { job, before } = event;
+      if (isFinal(job)) this.#endings.set(job.state, (this.#endings.get(job.state) ?? 0) + 1);
+      else if (LIVE.includes(job.state) && !LIVE.includes(before ?? 'waiting')) this.#attempts += 1;
+    }
+    const { started: attempts, ended: endings } = jobTotals(this.replica.state);
+    expect(attempts).toBe(this.#attempts);
+    expect(endings).toEqual(Object.fromEntries(FINAL_STATES.map((state) => [state, this.#endings.get(state) ?? 0])));
   }
 
   /** Only what was final goes, and only as the leader read it. */
