@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { CommandContext } from './command-context.ts';
+import { connectionOptions } from './options.ts';
 
 /** What it takes to add commands to the tree. */
 export interface Declare {
@@ -7,6 +8,11 @@ export interface Declare {
   readonly context: CommandContext;
   /** Told the exit code of the command that ran. */
   readonly onEnd: (exitCode: number) => void;
+}
+
+/** A command that asks a cluster. */
+export function clientCommand(declare: Declare, usage: string, description: string): Command {
+  return connectionOptions(declare.program.command(usage).description(description));
 }
 
 /**

@@ -1,0 +1,47 @@
+import { Option } from 'commander';
+import { JOB_STATES } from '../../src/jobs/job.ts';
+import { clientCommand, type Declare, does } from './declare.ts';
+import { atLeastOne, repeated, wholeNumber } from './options.ts';
+
+export function declareJobs(declare: Declare): void {
+  declare.program.commandsGroup('Jobs:');
+  const jobs = clientCommand(declare, 'jobs', 'list jobs, newest first')
+    .addOption(new Option('--state <STATE>', 'only those in this state').choices(JOB_STATES))
+    .option('--queue <NAME>', 'only those of this queue')
+    .option('--project <NAME>', 'only those of this project')
+    .option('--name <NAME>', 'only those of this name')
+    .option('--group <ID>', 'only those of this group')
+    .option('--parent <ID>', 'only those that this job submitted')
+    .option('--label <K=V>', 'only those with this label; may be repeated, then all must match', repeated)
+    .option('--limit <N>', 'how many at most (50)', atLeastOne)
+    .option('--all', 'every one');
+  does(declare, jobs, async () => (await import('./jobs.ts')).jobs);
+
+  const status = clientCommand(declare, 'status', 'show one job with its attempts').argument('<ID>');
+  does(declare, status, async () => (await import('./status.ts')).status);
+
+  const explain = clientCommand(declare, 'explain', 'tell why a job is where it is').argument('<ID>');
+  does(declare, explain, async () => (await import('./explain.ts')).explain);
+
+  const wait = clientCommand(declare, 'wait', 'wait until jobs have ended; the exit code is 1 if one did not succeed')
+    .argument('<ID...>')
+    .option('--timeout <DURATION>', 'give up after this long, with exit code 1');
+  does(declare, wait, async () => (await import('./wait.ts')).wait);
+
+  const logs = clientCommand(declare, 'logs', 'show the output of a job')
+    .argument('<ID>')
+    .option('-f, --follow', 'go on until the job has ended')
+    .addOption(new Option('--stdout', 'only its standard output').conflicts('stderr'))
+    .addOption(new Option('--stderr', 'only its standard error'))
+    .option('--tail <N>', 'only the last lines', wholeNumber)
+    .option('--attempt <N>', 'of this attempt (the last one)', atLeastOne);
+  does(declare, logs, async () => (await import('./logs.ts')).logs);
+
+  const cancel = clientCommand(declare, 'cancel', 'cancel jobs')
+    .argument('<ID...>')
+    .option('--queued', 'only those that do not run yet');
+  does(declare, cancel, async () => (await import('./cancel.ts')).cancel);
+
+  const retry = clientCommand(declare, 'retry', 'give a job that ended another attempt').argument('<ID>');
+  does(declare, retry, async () => (await import('./retry.ts')).retry);
+}
