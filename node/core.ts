@@ -1,4 +1,7 @@
 import type { Identity, Scope } from '../src/auth.ts';
+import type { EventFilter } from '../src/api/event-filter.ts';
+import type { FeedItem } from '../src/api/event-view.ts';
+import type { EventPosition } from '../src/api/to-event-view.ts';
 import type {
   ClusterView,
   CreatedJoinToken,
@@ -87,6 +90,12 @@ export interface LogQuery {
   readonly attempt: number | null;
 }
 
+export interface EventQuery {
+  /** Behind which to begin; null: from now on. */
+  readonly after: EventPosition | null;
+  readonly filter: EventFilter;
+}
+
 /** `safely`: a change that would leave no majority of live voters is refused. */
 export type ChangeMode = 'safely' | 'force';
 
@@ -143,6 +152,9 @@ export interface Core {
 
   /** Fails before the first event where it can, so that the edge can still answer with a status. */
   logs(id: JobId, query: LogQuery, signal: AbortSignal): Promise<AsyncIterable<LogEvent>>;
+
+  /** Changes of the replicated state as this node applies them, some at a time, until the signal ends it. */
+  events(query: EventQuery, signal: AbortSignal): AsyncIterable<readonly FeedItem[]>;
 
   runners(consistency: Consistency): Promise<readonly RunnerView[]>;
   drainRunner(identity: Identity, id: NodeId, mode: 'drain' | 'undrain'): Promise<RunnerView>;

@@ -43,6 +43,7 @@ import { BackupService } from './service/backup-service.ts';
 import { CapacityView } from './service/capacity.ts';
 import { ClusterBlobs } from './service/cluster-blobs.ts';
 import { ClusterService } from './service/cluster-service.ts';
+import { EventFeed } from './service/event-feed.ts';
 import { GroupService } from './service/group-service.ts';
 import { QueueService } from './service/queue-service.ts';
 import { pictureOf } from './service/cluster-view.ts';
@@ -215,6 +216,7 @@ async function createServices(
   const { network, config, logger, folder, registry, events, founding } = base;
   const self = network.self;
   const watch = new JobWatch();
+  const feed = new EventFeed(replica.applier.applied);
   const jobs = new JobStore(replica);
   const reader = createLogReader(config.dataDir);
   const isMember = (id: NodeId): boolean => replica.state.nodes.has(id);
@@ -237,14 +239,16 @@ async function createServices(
     groups: new GroupService({ replica, watch }),
     queues: new QueueService(replica),
     logs: new LogService({ self, replica, jobs, watch, network, reader }),
+    events: feed,
     cluster: new ClusterService({ self, replica, network, capacity, inquiry }),
     members: new MemberService({ self, replica, inquiry, removed: removed.promise }, MEMBER_SERVICE_TIMES),
     backups: new BackupService({ self, replica, version: VERSION }),
     tokens,
     readiness,
   });
-  events.onChanged((changes) => {
+  events.onChanged((changes, index) => {
     duties.changed(changes);
+    feed.changed(changes, index, replica.state.cluster?.clock ?? 0);
     watch.changed(changes);
     metrics.changed(changes);
     capacity.changed(changes);
@@ -261,12 +265,13 @@ async function createServices(
   events.onRestored(() => {
     membership.refresh();
     watch.restored();
+    feed.restored(replica.applier.applied);
   });
   const watches = watchMembers(base, replica, { membership, duties }, removed.resolve);
   const timed = [capacity, search, ...watches];
   for (const part of timed) part.start();
   shutdown.defer(() => {
-    for (const part of [...timed, membership, duties]) part.stop();
+    for (const part of [...timed, membership, duties, feed]) part.stop();
   });
   const blobs = await openBlobStore(folder.parts.blobs);
   return { core, jobTokens, blobs, reader, membership, duties, removed: removed.promise };

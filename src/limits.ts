@@ -72,6 +72,8 @@ export const LIMITS = {
   batchesInFlight: 64,
   /** Followers of logs at one node. */
   logFollowers: 2048,
+  /** Followers of events at one node. */
+  eventFollowers: 1024,
   /** Bytes of one job's stdout or stderr; what comes behind is dropped and told. */
   logBytes: 1024 * 1024 * 1024,
   /** Attempts that one machine runs, or whose end the cluster has not taken yet. */

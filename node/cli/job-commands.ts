@@ -1,4 +1,5 @@
 import { Option } from 'commander';
+import { EVENT_KINDS } from '../../src/api/event-view.ts';
 import { JOB_STATES } from '../../src/jobs/job.ts';
 import { clientCommand, type Declare, does } from './declare.ts';
 import { atLeastOne, repeated, wholeNumber } from './options.ts';
@@ -36,6 +37,22 @@ export function declareJobs(declare: Declare): void {
     .option('--tail <N>', 'only the last lines', wholeNumber)
     .option('--attempt <N>', 'of this attempt (the last one)', atLeastOne);
   does(declare, logs, async () => (await import('./logs.ts')).logs);
+
+  const events = clientCommand(
+    declare,
+    'events',
+    'follow the changes of jobs and of the cluster, until it is interrupted',
+  )
+    .addOption(new Option('--kind <KIND...>', 'only of these kinds').choices(EVENT_KINDS))
+    .addOption(new Option('--state <STATE...>', 'only jobs that came to one of these').choices(JOB_STATES))
+    .option('--job <ID>', 'only of this job')
+    .option('--project <NAME>', 'only of this project')
+    .option('--queue <NAME>', 'only of this queue')
+    .option('--group <ID>', 'only of this group and its jobs')
+    .option('--parent <ID>', 'only of what this job submitted')
+    .option('--label <K=V>', 'only with this label; may be repeated, then all must match', repeated)
+    .option('--after <ID>', 'begin behind this event, or behind this index of the log (from now on)');
+  does(declare, events, async () => (await import('./events.ts')).events);
 
   const cancel = clientCommand(declare, 'cancel', 'cancel jobs')
     .argument('<ID...>')

@@ -10,10 +10,10 @@ import { LIMITS } from '../../src/limits.ts';
 import type { Address } from '../config/config.ts';
 import type { Core } from '../core.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
+import { Followers } from './followers.ts';
 import { createGuard } from './guard.ts';
 import type { Guard } from './guard.ts';
 import { createHttpMetrics } from './http-metrics.ts';
-import { Followers } from './logs.ts';
 import { describeRoutes } from './openapi.ts';
 import { HttpError, problem } from './problem.ts';
 import type { Route } from './route.ts';
@@ -52,11 +52,12 @@ const MAX_PARAM_LENGTH = 512;
 export async function createApp(dependencies: HttpDependencies, options: AppOptions): Promise<App> {
   const { core, blobs, metrics: registry } = dependencies;
   const logger = dependencies.logger.child({ part: 'http' });
-  const followers = new Followers();
+  const followers = { logs: new Followers('logFollowers'), events: new Followers('eventFollowers') };
   let guard: Guard = CLOSED;
   const metrics = createHttpMetrics(registry, {
     requestsInFlight: () => serving.inFlight,
-    logFollowers: () => followers.count,
+    logFollowers: () => followers.logs.count,
+    eventFollowers: () => followers.events.count,
   });
   const serving = new Serving({ core, metrics, logger, guard: () => guard, anonymous: options.anonymous });
   const description: { text: object | null } = { text: null };

@@ -11,6 +11,7 @@ export interface HttpMetrics {
 export interface HttpGauges {
   requestsInFlight(): number;
   logFollowers(): number;
+  eventFollowers(): number;
 }
 
 export function createHttpMetrics(registry: Registry, gauges: HttpGauges): HttpMetrics {
@@ -29,6 +30,7 @@ export function createHttpMetrics(registry: Registry, gauges: HttpGauges): HttpM
   });
   gauge(registry, 'quorate_http_requests_in_flight', 'Requests whose answer is not finished.', gauges.requestsInFlight);
   gauge(registry, 'quorate_http_log_followers', 'Requests that follow a log.', gauges.logFollowers);
+  gauge(registry, 'quorate_http_event_followers', 'Requests that follow events.', gauges.eventFollowers);
   // One child a route and status: looking labels up by hash at every request costs more than the observation.
   const children = new Map<string, Histogram.Internal<'method' | 'route' | 'status'>>();
 

@@ -18,6 +18,7 @@ import {
   idParams,
   jobId,
   jobView,
+  labelsWanted,
   pageOf,
   pageQuery,
   readQuery,
@@ -114,19 +115,12 @@ async function readBack(core: Core, id: JobId): Promise<JobView> {
   }
 }
 
-const oneOrMore = z.union([z.string(), z.array(z.string()).max(LIMITS.labels)]);
-const label = z.string().regex(/^[^=]+=/, 'must be NAME=VALUE');
-
 const listQuery = z.strictObject({
   state: z.enum(JOB_STATES).optional(),
   queue: z.string().max(LIMITS.nameLength).optional(),
   project: z.string().max(LIMITS.nameLength).optional(),
   name: z.string().max(LIMITS.nameLength).optional(),
-  label: oneOrMore
-    .transform((labels) => (typeof labels === 'string' ? [labels] : labels))
-    .pipe(z.array(label))
-    .optional()
-    .meta({ description: 'NAME=VALUE; may come several times, then all must match.' }),
+  label: labelsWanted,
   group: z.string().transform(groupId).optional(),
   parent: z.string().transform(jobId).optional(),
   ...pageQuery,
@@ -165,16 +159,11 @@ function toListQuery(query: z.output<typeof listQuery>): ListQuery {
       ...(name === undefined ? {} : { name }),
       ...(group === undefined ? {} : { group }),
       ...(parent === undefined ? {} : { parent }),
-      ...(labels === undefined ? {} : { labels: Object.fromEntries(labels.map(splitLabel)) }),
+      ...(labels === undefined ? {} : { labels }),
     },
     limit: query.limit,
     cursor: query.cursor ?? null,
   };
-}
-
-function splitLabel(text: string): [string, string] {
-  const at = text.indexOf('=');
-  return [text.slice(0, at), text.slice(at + 1)];
 }
 
 function getRoute(core: Core): Route {

@@ -1,35 +1,13 @@
 import { z } from 'zod';
 import type { LogEvent } from '../../src/api/views.ts';
-import { Rejection } from '../../src/errors.ts';
-import { LIMITS } from '../../src/limits.ts';
 import type { Core, LogQuery } from '../core.ts';
 import { eventStream, problemEvent } from './log-events.ts';
+import type { Followers } from './followers.ts';
 import type { LogEncoding } from './log-events.ts';
 import { problemOf } from './problem.ts';
 import { route } from './route.ts';
 import type { Answer, Headers, Route, RouteInput } from './route.ts';
 import { idParams, jobId } from './schemas.ts';
-
-/** Counts who follows, within `LIMITS.logFollowers`. */
-export class Followers {
-  #count = 0;
-
-  get count(): number {
-    return this.#count;
-  }
-
-  /** Until the signal ends it. @throws Rejection `tooManyRequests` */
-  admit(signal: AbortSignal): void {
-    signal.throwIfAborted();
-    if (this.#count >= LIMITS.logFollowers) {
-      throw new Rejection('tooManyRequests', 'too many requests follow a log at this node', {
-        limit: { name: 'logFollowers', value: LIMITS.logFollowers },
-      });
-    }
-    this.#count += 1;
-    signal.addEventListener('abort', () => (this.#count -= 1), { once: true });
-  }
-}
 
 const TAIL_MAX_LINES = 1_000_000;
 

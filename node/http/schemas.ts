@@ -71,6 +71,24 @@ export const pageQuery = {
     .meta({ description: '`nextCursor` of the page before.' }),
 };
 
+/** Of a query parameter that may come several times. */
+export function several<Item extends z.ZodType<unknown, string>>(item: Item) {
+  return z
+    .union([z.string(), z.array(z.string()).max(LIMITS.labels)])
+    .transform((given) => (typeof given === 'string' ? [given] : given))
+    .pipe(z.array(item));
+}
+
+export const labelsWanted = several(z.string().regex(/^[^=]+=/, 'must be NAME=VALUE'))
+  .transform((labels): Readonly<Record<string, string>> => Object.fromEntries(labels.map(splitLabel)))
+  .optional()
+  .meta({ description: 'NAME=VALUE; may come several times, then all must match.' });
+
+function splitLabel(text: string): [string, string] {
+  const at = text.indexOf('=');
+  return [text.slice(0, at), text.slice(at + 1)];
+}
+
 export const readQuery = z.strictObject({ consistency });
 
 const anyId = z.string().min(1).max(LIMITS.nameLength);

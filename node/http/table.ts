@@ -4,12 +4,13 @@ import type { BlobStore } from '../storage/blob-store.ts';
 import { batchRoutes } from './batch.ts';
 import { blobRoutes } from './blobs.ts';
 import { clusterRoutes } from './cluster.ts';
+import { eventRoutes } from './events.ts';
+import type { Followers } from './followers.ts';
 import { groupRoutes } from './groups.ts';
 import { healthRoutes } from './health.ts';
 import type { HttpMetrics } from './http-metrics.ts';
 import { jobRoutes } from './jobs.ts';
 import { logRoutes } from './logs.ts';
-import type { Followers } from './logs.ts';
 import type { Route } from './route.ts';
 import { queueRoutes } from './queues.ts';
 import { runnerRoutes } from './runners.ts';
@@ -23,7 +24,7 @@ export interface TableDependencies {
   readonly registry: Registry;
   readonly metrics: HttpMetrics;
   readonly logger: HttpLogger;
-  readonly followers: Followers;
+  readonly followers: { readonly logs: Followers; readonly events: Followers };
   readonly openApi: () => object;
 }
 
@@ -36,7 +37,8 @@ export function routeTable(dependencies: TableDependencies): readonly Route[] {
     ...groupRoutes(core),
     ...queueRoutes(core),
     ...statsRoutes(core),
-    ...logRoutes(core, followers),
+    ...logRoutes(core, followers.logs),
+    ...eventRoutes(core, followers.events),
     ...runnerRoutes(core),
     ...clusterRoutes(core),
     ...tokenRoutes(core),

@@ -4,6 +4,7 @@ import type { Core } from '../core.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { BackupService } from './backup-service.ts';
 import type { ClusterService } from './cluster-service.ts';
+import type { EventFeed } from './event-feed.ts';
 import type { GroupService } from './group-service.ts';
 import type { JobService } from './job-service.ts';
 import type { LogService } from './log-service.ts';
@@ -20,6 +21,7 @@ export interface NodeCoreParts {
   readonly groups: GroupService;
   readonly queues: QueueService;
   readonly logs: LogService;
+  readonly events: EventFeed;
   readonly cluster: ClusterService;
   readonly members: MemberService;
   readonly backups: BackupService;
@@ -29,7 +31,8 @@ export interface NodeCoreParts {
 
 /** Puts the services together into what an edge asks. */
 export function createCore(parts: NodeCoreParts): Core {
-  const { self, replica, own, jobs, groups, queues, logs, cluster, members, backups, tokens, readiness } = parts;
+  const { self, replica, own, jobs, groups, queues, logs, events, cluster, members, backups, tokens, readiness } =
+    parts;
   return {
     authenticate: (bearer) => tokens.authenticate(bearer),
     checkOwn: (identity, thing) => own.check(identity, thing),
@@ -52,6 +55,7 @@ export function createCore(parts: NodeCoreParts): Core {
     resetQueue: (identity, name) => queues.reset(identity, name),
     stats: (consistency) => cluster.stats(consistency),
     logs: (id, query, signal) => logs.read(id, query, signal),
+    events: ({ after, filter }, signal) => events.follow(after, filter, signal),
     runners: (consistency) => cluster.runners(consistency),
     drainRunner: (identity, id, mode) => cluster.drain(identity, id, mode),
     cluster: (consistency) => cluster.view(consistency),

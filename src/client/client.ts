@@ -1,6 +1,7 @@
 import { BlobsClient } from './blobs-client.ts';
 import { Calls } from './calls.ts';
 import { ClusterClient } from './cluster-client.ts';
+import { EventsClient } from './events-client.ts';
 import { GroupsClient } from './groups-client.ts';
 import { JobsClient } from './jobs-client.ts';
 import { QueuesClient } from './queues-client.ts';
@@ -28,6 +29,7 @@ export class QuorateClient {
   readonly jobs: JobsClient;
   readonly groups: GroupsClient;
   readonly queues: QueuesClient;
+  readonly events: EventsClient;
   readonly runners: RunnersClient;
   readonly cluster: ClusterClient;
   readonly tokens: TokensClient;
@@ -40,6 +42,7 @@ export class QuorateClient {
     this.jobs = new JobsClient(calls, { silentMs });
     this.groups = new GroupsClient(calls);
     this.queues = new QueuesClient(calls);
+    this.events = new EventsClient(calls, { silentMs });
     this.runners = new RunnersClient(calls);
     this.cluster = new ClusterClient(calls);
     this.tokens = new TokensClient(calls);

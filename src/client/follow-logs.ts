@@ -1,10 +1,8 @@
-import type { JobView, LogEvent, Problem } from '../api/views.ts';
+import type { JobView, LogEvent } from '../api/views.ts';
 import { isFinalView } from '../api/views.ts';
 import { ApiError, OutcomeUnknownError, ProtocolError } from './client-error.ts';
-import { readEvents, type StreamEvent } from './event-stream.ts';
-import { failureOf } from './network-failure.ts';
-import { readChunks } from './read-body.ts';
-import { pause, type Transport } from './transport.ts';
+import { CONNECTION_TRIES, type EventSource, LostConnection, parseObject, readConnection } from './event-connection.ts';
+import { pause } from './transport.ts';
 
 export interface LogOptions {
   readonly stream?: 'stdout' | 'stderr' | 'both';
@@ -22,16 +20,9 @@ export interface LogChunk extends LogEvent {
   readonly attempt: number;
 }
 
-export interface LogSource {
-  readonly transport: Transport;
+export interface LogSource extends EventSource {
   readonly job: () => Promise<JobView>;
-  /** How long a node that went away is waited for. */
-  readonly reconnectMs: number;
-  /** A connection on which nothing came for this long is given up; a node sends a sign of life more often. */
-  readonly silentMs: number;
 }
-
-const CONNECTION_TRIES = 20;
 
 /** Reads what a job wrote, each byte once, over as many connections as it takes. */
 export async function* followLogs(source: LogSource, id: string, options: LogOptions): AsyncGenerator<LogChunk, void> {
@@ -90,11 +81,6 @@ async function* followAttempt(
   }
 }
 
-/** The connection broke before the server said that this was all. */
-class LostConnection extends Error {
-  override readonly name = 'LostConnection';
-}
-
 async function* readAttempt(
   source: LogSource,
   id: string,
@@ -104,62 +90,16 @@ async function* readAttempt(
   const query = new URLSearchParams({ stream: stream ?? 'both', attempt: String(attempt) });
   if (follow === true) query.set('follow', 'true');
   if (tail !== undefined) query.set('tail', String(tail));
-  const stalled = new AbortController();
-  const response = await source.transport.send(
-    {
-      method: 'GET',
-      path: `/v1/jobs/${encodeURIComponent(id)}/logs?${query.toString()}`,
-      headers: { accept: 'text/event-stream; encoding=base64' },
-      repeat: 'always',
-      unreachableMs: source.reconnectMs,
-      signal: signal === undefined ? stalled.signal : AbortSignal.any([signal, stalled.signal]),
-    },
-    (answer) => answer,
-  );
-  const events = readEvents(noticingSilence(readChunks(response), source.silentMs, stalled));
-  try {
-    for (;;) {
-      const next = await events.next().catch((error: unknown) => {
-        signal?.throwIfAborted();
-        if (error instanceof ProtocolError) throw error;
-        throw new LostConnection(failureOf(error).reason, { cause: error });
-      });
-      if (next.done === true) throw new LostConnection('the stream ended early');
-      if (next.value.event === 'end') return;
-      if (next.value.event === 'error') throwProblem(next.value, response.url);
-      if (next.value.event === 'log') yield parseLogEvent(next.value.data);
-    }
-  } finally {
-    await events.return();
+  const path = `/v1/jobs/${encodeURIComponent(id)}/logs?${query.toString()}`;
+  const accept = 'text/event-stream; encoding=base64';
+  for await (const { event, data } of readConnection(source, { path, accept, signal })) {
+    if (event === 'end') return;
+    if (event === 'log') yield parseLogEvent(data);
   }
-}
-
-async function* noticingSilence(
-  chunks: AsyncIterable<Uint8Array>,
-  silentMs: number,
-  stalled: AbortController,
-): AsyncGenerator<Uint8Array, void> {
-  const giveUp = () => stalled.abort(new DOMException('nothing came any more', 'TimeoutError'));
-  let timer = setTimeout(giveUp, silentMs);
-  try {
-    for await (const chunk of chunks) {
-      clearTimeout(timer);
-      yield chunk;
-      timer = setTimeout(giveUp, silentMs);
-    }
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function throwProblem(event: StreamEvent, url: string): never {
-  const error = new ApiError(parse(event.data) as Problem, url);
-  if (error.retryable) throw new LostConnection(error.message, { cause: error });
-  throw error;
 }
 
 function parseLogEvent(text: string): LogEvent {
-  const { stream, at, data, base64 } = parse(text) as {
+  const { stream, at, data, base64 } = parseObject(text) as {
     readonly stream: unknown;
     readonly at: unknown;
     /** Text, from a server that does not send the bytes themselves. */
@@ -169,16 +109,6 @@ function parseLogEvent(text: string): LogEvent {
   if ((stream !== 'stdout' && stream !== 'stderr') || typeof at !== 'string') throw badEvent();
   if (typeof base64 === 'string') return { stream, at, data: Uint8Array.fromBase64(base64) };
   if (typeof data === 'string') return { stream, at, data: new TextEncoder().encode(data) };
-  throw badEvent();
-}
-
-function parse(text: string): object {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null) return value;
-  } catch {
-    throw badEvent();
-  }
   throw badEvent();
 }
 

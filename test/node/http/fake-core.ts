@@ -1,4 +1,5 @@
 import type { Identity, Scope } from '../../../src/auth.ts';
+import type { FeedItem } from '../../../src/api/event-view.ts';
 import { toGroupView } from '../../../src/api/group-view.ts';
 import { queueNames, toQueueView } from '../../../src/api/queue-view.ts';
 import { toStatsView } from '../../../src/api/stats-view.ts';
@@ -22,6 +23,7 @@ import { changeQueue, type QueueChange } from '../../../src/jobs/queue-settings.
 import { ClusterState, settingsOf } from '../../../src/state/state.ts';
 import type {
   Core,
+  EventQuery,
   GroupQuery,
   ListQuery,
   LogQuery,
@@ -51,6 +53,7 @@ export class FakeCore implements Core {
   anonymous: Identity | null = identity('local', ['admin']);
   ready: Readiness = { ready: true, missing: [] };
   logEvents: (query: LogQuery, signal: AbortSignal) => AsyncIterable<LogEvent> = async function* () {};
+  feed: Core['events'] = async function* () {};
   readonly #keys = new Map<string, { readonly id: JobId; readonly bodyHash: string }>();
   #count = 0;
 
@@ -109,6 +112,11 @@ export class FakeCore implements Core {
   async jobs(query: ListQuery, consistency: string) {
     this.calls.push({ method: 'jobs', arguments: [query, consistency] });
     return { items: [...this.stored.values()].slice(0, query.limit), nextCursor: 'next' };
+  }
+
+  events(query: EventQuery, signal: AbortSignal): AsyncIterable<readonly FeedItem[]> {
+    this.calls.push({ method: 'events', arguments: [query, signal] });
+    return this.feed(query, signal);
   }
 
   async waitForJob(id: JobId, timeoutMs: number, signal: AbortSignal): Promise<JobView> {

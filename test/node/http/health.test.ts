@@ -81,6 +81,7 @@ describe('the description of the API', () => {
       'GET /v1/blobs/sha256/{hash}',
       'GET /v1/cluster',
       'GET /v1/cluster/backup',
+      'GET /v1/events',
       'GET /v1/groups',
       'GET /v1/groups/{id}',
       'GET /v1/groups/{id}/wait',

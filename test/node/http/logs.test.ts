@@ -3,7 +3,7 @@ import type { LogEvent } from '../../../src/api/views.ts';
 import { Fault, Rejection } from '../../../src/errors.ts';
 import { LIMITS } from '../../../src/limits.ts';
 import { eventStream } from '../../../node/http/log-events.ts';
-import { Followers } from '../../../node/http/logs.ts';
+import { Followers } from '../../../node/http/followers.ts';
 import { FakeCore } from './fake-core.ts';
 import { responseTo, serve } from './serving.ts';
 
@@ -174,7 +174,7 @@ describe('following a log', () => {
   }, 60_000);
 
   it('is refused to one too many', () => {
-    const followers = new Followers();
+    const followers = new Followers('logFollowers');
     const controllers = Array.from({ length: LIMITS.logFollowers }, () => new AbortController());
     for (const { signal } of controllers) followers.admit(signal);
     const one = new AbortController();
