@@ -49,6 +49,8 @@ export const LIMITS = {
   queueWeightMax: 1000,
   priorityMax: 100,
   retryMax: 100,
+  /** Runners with which attempts of one job were lost and that did not come back; then it may be what ends them. */
+  runnersLost: 4,
   /** Attempts of one job, those that clients asked for included. */
   attempts: 1000,
   timeoutMaxMs: 30 * 24 * 60 * 60 * 1000,

@@ -50,7 +50,13 @@ export interface AttemptEnd {
 }
 
 export type EndedAttempt = AttemptBase &
-  AttemptEnd & { readonly state: 'ended'; readonly startedAt: Timestamp | null; readonly endedAt: Timestamp };
+  AttemptEnd & {
+    readonly state: 'ended';
+    readonly startedAt: Timestamp | null;
+    readonly endedAt: Timestamp;
+    /** Its runner was lost while it was there, and it with it: the job may be what ended that runner. */
+    readonly lostWith?: 'runner';
+  };
 
 export type CancelRequest = { readonly at: Timestamp; readonly by: string };
 

@@ -139,11 +139,27 @@ export function cancelJob(job: Job, mode: 'any' | 'queued', by: string, now: Mom
   }
 }
 
+export interface Loss {
+  readonly reason: string;
+  /**
+   * Runners that were lost with earlier attempts of the job and did not come back; null where this one's runner was
+   * taken away in order, which nothing that ran there can have done.
+   */
+  readonly runnersLost: number | null;
+  /** How long the job waits before it is queued again. */
+  readonly waitMs: number;
+}
+
 /** The runner is gone, and nobody will tell how the attempt ended. */
-export function loseJob(job: LiveJob, reason: string, now: Moment): Job {
-  const startedAt = startedAtOf(job.current);
+export function loseJob(job: LiveJob, { reason, runnersLost, waitMs }: Loss, now: Moment): Job {
   const end: AttemptEnd = { outcome: 'lost', exitCode: null, signal: null, reason, usage: null };
-  return settle(job, { ...placeOf(job.current), ...end, state: 'ended', startedAt, endedAt: now.at }, now);
+  const times = { startedAt: startedAtOf(job.current), endedAt: now.at };
+  const attempt: EndedAttempt = { ...placeOf(job.current), ...end, state: 'ended', ...times };
+  if (runnersLost === null) return settle(job, attempt, now, waitMs);
+  const suspect: EndedAttempt = { ...attempt, lostWith: 'runner' };
+  if (job.cancel !== null || runnersLost + 1 < LIMITS.runnersLost) return settle(job, suspect, now, waitMs);
+  const why = `it was on ${runnersLost + 1} runners that were lost, and may be what ends them (runnersLost)`;
+  return finish({ ...job, past: [...job.past, suspect] }, 'lost', why, now);
 }
 
 /** It has waited in the queue for as long as its spec allows. */
@@ -164,7 +180,7 @@ export function reviveJob(job: FinalJob, sequence: number, now: Moment): QueuedJ
   return { ...baseOf(job, now), sequence, revivals: (job.revivals ?? 0) + 1, state: 'queued', queuedAt: now.at };
 }
 
-function settle(job: LiveJob, attempt: EndedAttempt, now: Moment): Job {
+function settle(job: LiveJob, attempt: EndedAttempt, now: Moment, waitMs = 0): Job {
   const ended = { ...job, past: [...job.past, attempt] };
   const { outcome, reason } = attempt;
   if (job.cancel !== null) return finish(ended, 'cancelled', `cancelled by ${job.cancel.by}`, now);
@@ -176,7 +192,7 @@ function settle(job: LiveJob, attempt: EndedAttempt, now: Moment): Job {
     case 'timedOut':
     case 'lost':
       if (!allowsRetryOf(ended.plan.retry, ended.past)) return finish(ended, outcome, reason, now);
-      return requeue(ended, backoffMs(ended.plan.retry, ended.past), now);
+      return requeue(ended, Math.max(waitMs, backoffMs(ended.plan.retry, ended.past, ended.id)), now);
     default:
       return unreachable(outcome);
   }

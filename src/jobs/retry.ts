@@ -1,6 +1,11 @@
 import { unreachable } from '../errors.ts';
+import type { JobId } from '../ids.ts';
+import { lotOf, mixLot } from '../scheduling/lot.ts';
 import type { EndedAttempt } from './job.ts';
 import type { RetryPlan } from './plan.ts';
+
+/** The part of a backoff that chance may take away. */
+const JITTER = 0.5;
 
 /** Whether the newest of the ended attempts, which did not succeed, is to be followed by another. */
 export function allowsRetryOf(retry: RetryPlan, past: readonly EndedAttempt[]): boolean {
@@ -20,12 +25,26 @@ export function allowsRetryOf(retry: RetryPlan, past: readonly EndedAttempt[]): 
   }
 }
 
-/** How long to wait before the next attempt: grows with each one that failed, and does not for lost ones. */
-export function backoffMs(retry: RetryPlan, past: readonly EndedAttempt[]): number {
+/**
+ * How long to wait before the next attempt: grows with each one that failed, and does not for lost ones. Jobs that
+ * failed together do not come back together: from half of that time to all of it, drawn from the job and its attempt, so
+ * that every replica finds the same.
+ */
+export function backoffMs(retry: RetryPlan, past: readonly EndedAttempt[], job: JobId): number {
   const last = past.at(-1);
   if (last === undefined || isLost(last)) return 0;
   const { initialMs, factor, maxMs } = retry.backoff;
-  return Math.round(Math.min(initialMs * factor ** (count(past, isFailed) - 1), maxMs));
+  const whole = Math.min(initialMs * factor ** (count(past, isFailed) - 1), maxMs);
+  const draw = mixLot(lotOf(job), last.attempt) / 2 ** 32;
+  return Math.round(whole * (1 - JITTER * draw));
+}
+
+/** Attempts that were lost with their runner, which was not heard of since: so many runners may the job have ended. */
+export function countRunnersLost(
+  past: readonly EndedAttempt[],
+  hasReturned: (attempt: EndedAttempt) => boolean,
+): number {
+  return count(past, (attempt) => attempt.lostWith === 'runner' && !hasReturned(attempt));
 }
 
 function allowsExitCode(retry: RetryPlan, { outcome, exitCode }: EndedAttempt): boolean {

@@ -2,6 +2,7 @@ import type { QueuedJob } from '../jobs/job.ts';
 import { fits } from '../resources/resources.ts';
 import type { Allocation, ClusterState } from '../state/state.ts';
 import { accepts } from './feasibility.ts';
+import { mixLot } from './lot.ts';
 
 /** A job that waited longer for a runner, and whose turn it is, keeps what comes free on one. */
 export const RESERVE_AFTER_MS = 60_000;
@@ -27,7 +28,7 @@ export function reservedFor(
   let best: Allocation | null = null;
   let bestRank = -1;
   for (const allocation of allocationList) {
-    const rank = mix(allocation.lot, sequence);
+    const rank = mixLot(allocation.lot, sequence);
     if (rank < bestRank || (rank === bestRank && best !== null && allocation.record.id > best.record.id)) continue;
     const { record } = allocation;
     if (!fits(plan.demand, record.total) || !accepts(record, plan)) continue;
@@ -35,12 +36,4 @@ export function reservedFor(
     bestRank = rank;
   }
   return best;
-}
-
-/** The last step of MurmurHash3. */
-function mix(lot: number, sequence: number): number {
-  let hash = lot ^ Math.imul(sequence | 0, 0x9e3779b1);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
 }

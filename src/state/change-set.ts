@@ -1,3 +1,4 @@
+import { unreachable } from '../errors.ts';
 import type { GroupId, JobId, NodeId, TokenId } from '../ids.ts';
 import { cancelGroup, countJob, failsWith, type Group } from '../jobs/group.ts';
 import { isFinal, type Job, type JobState, type Moment } from '../jobs/job.ts';
@@ -40,8 +41,22 @@ export type ChangeEvent =
   | { readonly kind: 'node'; readonly id: NodeId; readonly node: NodeRecord | null }
   | { readonly kind: 'token'; readonly id: TokenId; readonly token: TokenRecord | null };
 
-export function followUpKey(kind: FollowUpRecord['kind'], id: JobId | GroupId): string {
+export function followUpKey(kind: FollowUpRecord['kind'], id: JobId | GroupId | NodeId): string {
   return `${kind} ${id}`;
+}
+
+function subjectOf(record: FollowUpRecord): JobId | GroupId | NodeId {
+  switch (record.kind) {
+    case 'dependents':
+    case 'children':
+      return record.job;
+    case 'members':
+      return record.group;
+    case 'runner':
+      return record.runner;
+    default:
+      return unreachable(record);
+  }
 }
 
 /** Starts of nodes whose proposals are remembered; those that were quiet for longest go first. */
@@ -124,7 +139,7 @@ export class ChangeSet {
 
   /** Takes the place of one of the same kind and id. */
   putFollowUp(record: FollowUpRecord): void {
-    const key = followUpKey(record.kind, record.kind === 'members' ? record.group : record.job);
+    const key = followUpKey(record.kind, subjectOf(record));
     this.state.followUps.set(key, record);
     this.state.followUpOrder.set({ kind: 'followUp', key, at: record.at });
     this.record('followUp', key, record);

@@ -3,8 +3,8 @@ import type { JobId } from '../ids.ts';
 import type { UnfinishedJob } from '../jobs/job.ts';
 import { cancelJob, meetDependency } from '../jobs/lifecycle.ts';
 import type { ChangeSet } from './change-set.ts';
+import { loseWithRunner, staleAttempts } from './lost-attempts.ts';
 import type { FollowUpRecord } from './records.ts';
-import type { JobsInOrder } from './relations.ts';
 
 /** Jobs that one entry comes to, so that none takes long; the leader proposes the next entry at once. */
 export const FOLLOW_UPS_PER_ENTRY = 1000;
@@ -52,6 +52,9 @@ function carryOut(changes: ChangeSet, record: FollowUpRecord, part: readonly Job
       changes.putFollowUp({ ...record, after: last });
       for (const id of part) cancelWithChildren(changes, id, record.by);
       break;
+    case 'runner':
+      for (const id of part) loseWithRunner(changes, id, record.reason);
+      break;
     default:
       unreachable(record);
   }
@@ -78,7 +81,7 @@ function costOf(job: UnfinishedJob | undefined): number {
   return Math.ceil(job.missing.length / TIES_PER_FOLLOW_UP);
 }
 
-function remaining({ state }: ChangeSet, record: FollowUpRecord): ReturnType<JobsInOrder['values']> {
+function remaining({ state }: ChangeSet, record: FollowUpRecord): Iterable<JobId> {
   switch (record.kind) {
     case 'dependents':
       return state.relations.dependentsOf(record.job).values();
@@ -86,6 +89,8 @@ function remaining({ state }: ChangeSet, record: FollowUpRecord): ReturnType<Job
       return state.relations.childrenOf(record.job).valuesFrom(record.after + 1);
     case 'members':
       return state.relations.membersOf(record.group).valuesFrom(record.after + 1);
+    case 'runner':
+      return staleAttempts(state, record.runner).map(({ id }) => id);
     default:
       return unreachable(record);
   }

@@ -158,8 +158,9 @@ function checkJob(state: ClusterState, job: UnfinishedJob): void {
   assert(job.current.attempt === attemptOf(job), 'the live attempt follows the ended ones');
   const allocation = state.allocations.get(job.current.runner);
   assert(allocation?.jobs.has(job.id) === true, 'a live attempt is counted at its runner');
+  if (state.followUps.has(`runner ${job.current.runner}`)) return;
   assert(allocation.record.incarnation === job.current.incarnation, 'a live attempt is of the current incarnation');
-  assert(allocation.record.state !== 'lost', 'a lost runner holds nothing');
+  assert(allocation.record.state !== 'lost', 'a lost runner holds nothing that is not to be lost');
 }
 
 function checkAllocation(state: ClusterState, { record, free, jobs }: Allocation): void {

@@ -1,9 +1,9 @@
 import { LIMITS } from '../limits.ts';
 import type { ChangeSet } from './change-set.ts';
 import { type Command, type CommandResult, refuse } from './commands.ts';
+import { loseAllAttempts } from './lost-attempts.ts';
 import type { NodeRecord } from './records.ts';
 import { refuseRemoved } from './removed.ts';
-import { loseAttempts } from './runner-commands.ts';
 import { voterPolicyOf } from './voter-policy.ts';
 
 type Of<Kind extends Command['kind']> = Extract<Command, { kind: Kind }>;
@@ -39,7 +39,7 @@ export function setVoterPolicy(changes: ChangeSet, command: Of<'setVoterPolicy'>
 /** Its runner goes with it. */
 export function forgetNode(changes: ChangeSet, { node }: Of<'forgetNode'>): CommandResult {
   if (changes.state.runners.has(node)) {
-    loseAttempts(changes, node, 'the node was removed from the cluster');
+    loseAllAttempts(changes, node, 'the node was removed from the cluster');
     changes.removeRunner(node);
   }
   changes.removeNode(node);

@@ -15,6 +15,8 @@ export interface RunnerRecord {
   readonly labels: Readonly<Record<string, string>>;
   readonly state: 'ready' | 'draining' | 'lost';
   readonly registeredAt: Timestamp;
+  /** Starts of it that were lost and came back, the newest last: they had not died. Absent: none did. */
+  readonly returned?: readonly Incarnation[];
 }
 
 export interface NodeRecord {
@@ -111,7 +113,9 @@ export type FollowUpRecord =
       readonly by: string;
       readonly after: number;
       readonly at: Timestamp;
-    };
+    }
+  /** Attempts on a runner that is lost, or of an earlier start of it, are to be lost with it. */
+  | { readonly kind: 'runner'; readonly runner: NodeId; readonly reason: string; readonly at: Timestamp };
 
 /** What somebody has set for a queue; one without a record is as by default. */
 export interface QueueRecord extends QueueSettings {
@@ -131,6 +135,8 @@ export interface ClusterRecord {
   readonly totals?: JobTotals;
   /** Absent: nobody has set one. */
   readonly voterPolicy?: VoterPolicy;
+  /** Up to when lost attempts have used up the pace at which they are queued again; absent: none were lost. */
+  readonly lostPace?: Timestamp;
 }
 
 export interface StateTables {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { EndedAttempt } from '../../../src/jobs/job.ts';
 import { planOf } from '../../../src/jobs/plan.ts';
-import { allowsRetryOf, backoffMs } from '../../../src/jobs/retry.ts';
+import { allowsRetryOf, backoffMs, countRunnersLost } from '../../../src/jobs/retry.ts';
 import type { JobSpec } from '../../../src/jobs/spec.ts';
-import { ending, I1, R1, START } from '../builders.ts';
+import { ending, I1, jobId, R1, START } from '../builders.ts';
 
 const retryOf = (retry: JobSpec['retry']) => planOf({ command: ['x'], retry }).retry;
 
@@ -54,12 +54,46 @@ describe('a retry', () => {
 
   it('waits longer after each failure, up to a limit, and not at all after a loss', () => {
     const retry = retryOf({ max: 9, backoff: { initial: '1s', factor: 3, max: '5s' } });
-    expect(backoffMs(retry, past(1))).toBe(1000);
-    expect(backoffMs(retry, past(1, 'lost', 1))).toBe(3000);
-    expect(backoffMs(retry, past(1, 1, 1))).toBe(5000);
-    expect(backoffMs(retry, past(1, 'lost'))).toBe(0);
-    expect(
-      backoffMs(retryOf({ max: 100, backoff: { factor: 100 } }), past(...Array.from({ length: 100 }, () => 1))),
-    ).toBe(60_000);
+    const wholes = [
+      { attempts: past(1), whole: 1000 },
+      { attempts: past(1, 'lost', 1), whole: 3000 },
+      { attempts: past(1, 1, 1), whole: 5000 },
+    ];
+    for (const { attempts, whole } of wholes) {
+      for (let n = 0; n < 100; n += 1) {
+        expect(backoffMs(retry, attempts, jobId(n))).toBeGreaterThanOrEqual(whole / 2);
+        expect(backoffMs(retry, attempts, jobId(n))).toBeLessThanOrEqual(whole);
+      }
+    }
+    expect(backoffMs(retry, past(1, 'lost'), jobId(1))).toBe(0);
+    const steep = retryOf({ max: 100, backoff: { factor: 100 } });
+    expect(backoffMs(steep, past(...Array.from({ length: 100 }, () => 1)), jobId(1))).toBeLessThanOrEqual(60_000);
+  });
+
+  it('spreads jobs that failed together, and one of them differently at each attempt', () => {
+    const retry = retryOf({ max: 9, backoff: { initial: '16s', factor: 1, max: '16s' } });
+    const seconds = (attempts: EndedAttempt[]) =>
+      Array.from({ length: 800 }, (_, n) => Math.floor(backoffMs(retry, attempts, jobId(n)) / 1000));
+    for (const attempts of [past(1), past(1, 1)]) {
+      const counts = Map.groupBy(seconds(attempts), (second) => second);
+      for (let second = 8; second < 16; second += 1) {
+        expect(counts.get(second)?.length ?? 0).toBeGreaterThan(50);
+        expect(counts.get(second)?.length ?? 0).toBeLessThan(150);
+      }
+    }
+    const same = seconds(past(1)).filter((second, n) => second === seconds(past(1, 1))[n]);
+    expect(same.length).toBeLessThan(200);
+  });
+});
+
+describe('runners lost with a job', () => {
+  it('are those that did not come back; attempts lost alone do not count', () => {
+    const lostWith = (...outcomes: readonly (EndedAttempt['outcome'] | number)[]) =>
+      past(...outcomes).map((attempt) =>
+        attempt.outcome === 'lost' ? { ...attempt, lostWith: 'runner' as const } : attempt,
+      );
+    expect(countRunnersLost(lostWith('lost', 1, 'lost'), () => false)).toBe(2);
+    expect(countRunnersLost(lostWith('lost', 1, 'lost'), ({ attempt }) => attempt === 1)).toBe(1);
+    expect(countRunnersLost(past('lost', 'lost'), () => false)).toBe(0);
   });
 });

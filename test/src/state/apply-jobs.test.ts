@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { WaitingJob } from '../../../src/jobs/job.ts';
 import { LIMITS } from '../../../src/limits.ts';
 import { nextDue } from '../../../src/state/queries.ts';
 import {
@@ -193,7 +194,10 @@ describe('started and ended', () => {
 
   it('retry what failed, after a pause, as a new attempt', () => {
     replica.system(ended(1, 1, FAILED));
-    expect(replica.job(1)).toMatchObject({ state: 'waiting', why: 'backoff', until: START + 5_000 });
+    const waiting = replica.job(1) as WaitingJob & { readonly until: number };
+    expect(waiting).toMatchObject({ state: 'waiting', why: 'backoff' });
+    expect(waiting.until - START).toBeGreaterThanOrEqual(2_500);
+    expect(waiting.until - START).toBeLessThanOrEqual(5_000);
     replica.pass(5_000);
     expect(replica.system(assign(1, 2))).toEqual([OK]);
     expect(replica.system(ended(1, 1, ending(), I1, START + 9))).toEqual([refused('staleAttempt')]);
