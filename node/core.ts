@@ -23,6 +23,7 @@ import type { GroupSpec } from '../src/jobs/group.ts';
 import type { JobState } from '../src/jobs/job.ts';
 import type { QueueChange } from '../src/jobs/queue-settings.ts';
 import type { JobSpec } from '../src/jobs/spec.ts';
+import type { Idempotency } from '../src/state/commands.ts';
 import type { VoterPolicy } from '../src/state/records.ts';
 
 /**
@@ -32,8 +33,10 @@ import type { VoterPolicy } from '../src/state/records.ts';
 export type Consistency = 'linearizable' | 'stale';
 
 export interface SubmitItem {
+  /** Made by who asks, where others name the job before it is there; never used for anything else. */
+  readonly id?: JobId;
   readonly spec: JobSpec;
-  readonly idempotency: { readonly key: string; readonly bodyHash: string } | null;
+  readonly idempotency: Idempotency | null;
 }
 
 export type SubmitResult =
@@ -128,7 +131,11 @@ export interface Core {
   /** Why it is where it is. @throws Rejection `notFound` */
   explainJob(id: JobId, consistency: Consistency): Promise<ExplanationView>;
 
-  createGroup(identity: Identity, spec: GroupSpec): Promise<GroupView>;
+  createGroup(
+    identity: Identity,
+    spec: GroupSpec,
+    idempotency: Idempotency | null,
+  ): Promise<{ readonly group: GroupView; /** By an earlier request under the same key. */ readonly existed: boolean }>;
   /** @throws Rejection `unknownGroup`, as do the others */
   group(id: GroupId, consistency: Consistency): Promise<GroupView>;
   /** Newest first. */

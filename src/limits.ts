@@ -8,6 +8,9 @@ export const LIMITS = {
   batchJobs: 1_000_000,
   /** Jobs of a batch that are proposed together. */
   batchChunkJobs: 512,
+  /** Names of lines that the batches under way at one node hold together. */
+  batchRefs: 2_000_000,
+  batchRefLength: 128,
   /** Bytes of any other JSON body. */
   bodyBytes: 1024 * 1024,
   /** Bytes of one blob. */

@@ -1,11 +1,15 @@
 import type { Problem } from '../../src/api/views.ts';
 import { assert, Rejection, unreachable } from '../../src/errors.ts';
-import type { JobSpec } from '../../src/jobs/spec.ts';
+import type { JobId } from '../../src/ids.ts';
+import { nameOfLine } from '../../src/jobs/batch-line.ts';
+import { checkBatchLine } from '../../src/jobs/edge.ts';
 import { LIMITS } from '../../src/limits.ts';
 import type { SubmitItem, SubmitResult } from '../core.ts';
+import { type ChunkLine, settleLine, submitChunk } from './batch-chunk.ts';
 import { splitBatch } from './batch-splitter.ts';
 import type { BatchText, LineTrouble } from './batch-splitter.ts';
 import { parseJson } from './input.ts';
+import { LineNames, type NameBudget, type NamedLine } from './line-names.ts';
 import { problem, problemOf } from './problem.ts';
 
 /** Chunks of one batch that wait for their quorum at once: enough to keep the log busy while the next is read. */
@@ -17,7 +21,8 @@ const CHUNKS_IN_FLIGHT = 4;
 const ANSWER_BACKLOG_BYTES = 2 * 1024 * 1024;
 
 export interface BatchDependencies {
-  readonly checkSpec: (value: unknown) => JobSpec;
+  readonly newId: () => JobId;
+  readonly nameBudget: NameBudget;
   readonly submit: (items: readonly SubmitItem[]) => Promise<readonly SubmitResult[]>;
   /** Told how many lines of a chunk came out how. */
   readonly onAnswered: (accepted: number, refused: number) => void;
@@ -30,12 +35,6 @@ export interface BatchOptions {
   readonly signal: AbortSignal;
 }
 
-/** Lines read and not yet proposed; for each line its error, or null for the next of `items`. */
-interface Chunk {
-  readonly items: SubmitItem[];
-  readonly errors: (Problem | null)[];
-}
-
 /**
  * Reads jobs, proposes them in chunks and yields the answers in order while it reads. It reads no further while too
  * many chunks are under way or the answers are not taken.
@@ -46,21 +45,34 @@ export async function* runBatch(
   options: BatchOptions,
 ): AsyncGenerator<string, void> {
   const splitter = splitBatch(LIMITS.batchLineBytes);
+  const names = new LineNames(dependencies.nameBudget);
   const changed = new Changed();
   const answers: Promise<string>[] = [];
-  let chunk = emptyChunk();
+  let chunk: ChunkLine[] = [];
+  /** Settles when all that was proposed has its outcome. */
+  let decided: Promise<unknown> = Promise.resolve();
   let jobs = 0;
   let inFlight = 0;
   let backlogBytes = 0;
   let reading: 'on' | 'ended' | 'stopped' = 'on';
 
   function propose(): void {
-    if (chunk.errors.length === 0 || reading === 'stopped') return;
+    if (chunk.length === 0 || reading === 'stopped') return;
     const proposed = chunk;
-    chunk = emptyChunk();
+    chunk = [];
     inFlight += 1;
+    const submitted = submitChunk(proposed, decided, {
+      names,
+      submit: dependencies.submit,
+      problemOf(error) {
+        dependencies.onError(error);
+        return problemOf(error, options.requestId);
+      },
+    });
+    decided = Promise.all([decided, submitted]);
     answers.push(
-      answerOf(proposed, dependencies, options.requestId).then((text) => {
+      submitted.then(() => {
+        const text = answerOf(proposed, dependencies);
         inFlight -= 1;
         backlogBytes += text.length;
         // What came meanwhile goes out at once instead of waiting to be a full chunk.
@@ -76,9 +88,9 @@ export async function* runBatch(
     for (let text = splitter.next(); text !== null && reading === 'on'; text = splitter.next()) {
       jobs += 1;
       if (jobs > LIMITS.batchJobs) text = TOO_MANY;
-      addText(chunk, text, dependencies.checkSpec);
+      chunk.push(readLine(text, names, dependencies));
       if (typeof text !== 'string' && text.kind === 'broken') reading = 'ended';
-      if (chunk.errors.length < LIMITS.batchChunkJobs) continue;
+      if (chunk.length < LIMITS.batchChunkJobs) continue;
       propose();
       while (reading === 'on' && (inFlight >= CHUNKS_IN_FLIGHT || backlogBytes >= ANSWER_BACKLOG_BYTES)) {
         await changed.next();
@@ -127,7 +139,7 @@ export async function* runBatch(
         yield text;
         backlogBytes -= text.length;
         changed.tell();
-      } else if (reading === 'on' || (reading === 'ended' && chunk.errors.length > 0)) {
+      } else if (reading === 'on' || (reading === 'ended' && chunk.length > 0)) {
         await changed.next();
       } else {
         break;
@@ -136,6 +148,7 @@ export async function* runBatch(
   } finally {
     stop();
     options.signal.removeEventListener('abort', stop);
+    names.release();
   }
   // Of a stopped run the reader may hang until the connection ends; nobody waits for it.
   options.signal.throwIfAborted();
@@ -148,22 +161,28 @@ const TOO_MANY: LineTrouble = {
   detail: `a batch holds at most ${LIMITS.batchJobs} jobs; this one and what follows was not taken`,
 };
 
-function emptyChunk(): Chunk {
-  return { items: [], errors: [] };
-}
-
-function addText(chunk: Chunk, text: BatchText, checkSpec: BatchDependencies['checkSpec']): void {
-  if (typeof text !== 'string') {
-    chunk.errors.push(problemOfTrouble(text));
-    return;
-  }
+/** A line that is wrong has a name all the same, so that those that name it are told what became of it. */
+function readLine(text: BatchText, names: LineNames, { newId }: BatchDependencies): ChunkLine {
+  const id = newId();
+  if (typeof text !== 'string') return refusedLine(id, null, problemOfTrouble(text));
+  let name: NamedLine | null = null;
   try {
-    chunk.items.push({ spec: checkSpec(parseJson(text)), idempotency: null });
-    chunk.errors.push(null);
+    const value = parseJson(text);
+    const given = nameOfLine(value);
+    if (given !== null) name = names.add(given, id);
+    const spec = checkBatchLine(value);
+    names.check(spec, name);
+    return { spec, id, name, outcome: null };
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
-    chunk.errors.push(problem(error.code, error.message, error.details));
+    return refusedLine(id, name, problem(error.code, error.message, error.details));
   }
+}
+
+function refusedLine(id: JobId, name: NamedLine | null, error: Problem): ChunkLine {
+  const line: ChunkLine = { spec: null, id, name, outcome: null };
+  settleLine(line, { kind: 'refused', error });
+  return line;
 }
 
 function problemOfTrouble(trouble: LineTrouble): Problem {
@@ -184,36 +203,18 @@ function problemOfTrouble(trouble: LineTrouble): Problem {
   }
 }
 
-/** Never rejects: what goes wrong with a chunk is told in each of its lines. */
-async function answerOf(chunk: Chunk, dependencies: BatchDependencies, requestId: string): Promise<string> {
-  let results: readonly SubmitResult[] = [];
-  let failure: Problem | null = null;
-  try {
-    if (chunk.items.length > 0) results = await dependencies.submit(chunk.items);
-    assert(results.length === chunk.items.length, 'the core answers every item of a chunk');
-  } catch (error) {
-    failure = problemOf(error, requestId);
-    dependencies.onError(error);
-  }
+function answerOf(lines: readonly ChunkLine[], { onAnswered }: BatchDependencies): string {
   let text = '';
   let accepted = 0;
-  let item = 0;
-  for (const error of chunk.errors) {
-    const result = error === null ? results[item++] : undefined;
-    if (result?.ok === true && failure === null) {
+  for (const { outcome } of lines) {
+    assert(outcome !== null, 'each line of a chunk has an outcome');
+    if (outcome.kind === 'taken') {
       accepted += 1;
-      text += `{"id":"${result.id}"}\n`;
-    } else {
-      text += errorLine(error ?? failure ?? problemOfResult(result));
-    }
+      text += `{"id":"${outcome.id}"}\n`;
+    } else text += errorLine(outcome.error);
   }
-  dependencies.onAnswered(accepted, chunk.errors.length - accepted);
+  onAnswered(accepted, lines.length - accepted);
   return text;
-}
-
-function problemOfResult(result: SubmitResult | undefined): Problem {
-  assert(result?.ok === false, 'only a refused result has a problem');
-  return problem(result.code, result.message, result.field === undefined ? {} : { field: result.field });
 }
 
 /** The last line of a batch whose reading failed. */

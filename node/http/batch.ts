@@ -1,12 +1,14 @@
+import { v7 as uuidv7 } from 'uuid';
 import { z } from 'zod';
 import { Fault, Rejection } from '../../src/errors.ts';
-import { checkJobSpec } from '../../src/jobs/edge.ts';
-import { jobSpecSchema } from '../../src/jobs/spec.ts';
+import type { JobId } from '../../src/ids.ts';
+import { batchLineSchema } from '../../src/jobs/batch-line.ts';
 import { LIMITS } from '../../src/limits.ts';
 import type { Core } from '../core.ts';
 import { runBatch, errorLine } from './batch-run.ts';
 import { readChunks } from './body.ts';
 import type { HttpMetrics } from './http-metrics.ts';
+import { NameBudget } from './line-names.ts';
 import { problemOf } from './problem.ts';
 import { route } from './route.ts';
 import type { Answer, Route, RouteInput } from './route.ts';
@@ -24,6 +26,7 @@ const answerLine = z.union([z.object({ id: z.string() }), z.object({ error: prob
 /** Answers while it reads: one line for each job, in order, whatever becomes of it. */
 export function batchRoutes(dependencies: BatchRouteDependencies): readonly Route[] {
   let running = 0;
+  const nameBudget = new NameBudget();
   return [
     route({
       method: 'POST',
@@ -34,7 +37,7 @@ export function batchRoutes(dependencies: BatchRouteDependencies): readonly Rout
       body: {
         kind: 'stream',
         types: ['application/x-ndjson', 'application/ndjson', 'application/jsonl', 'application/json'],
-        schema: jobSpecSchema,
+        schema: batchLineSchema,
       },
       responses: {
         200: {
@@ -56,7 +59,7 @@ export function batchRoutes(dependencies: BatchRouteDependencies): readonly Rout
         }
         running += 1;
         input.signal().addEventListener('abort', () => (running -= 1), { once: true });
-        return answerBatch(input, dependencies);
+        return answerBatch(input, nameBudget, dependencies);
       },
     }),
   ];
@@ -64,12 +67,14 @@ export function batchRoutes(dependencies: BatchRouteDependencies): readonly Rout
 
 function answerBatch(
   input: RouteInput<unknown, unknown, unknown>,
+  nameBudget: NameBudget,
   { core, logger, metrics }: BatchRouteDependencies,
 ): Answer {
   const { requestId } = input;
   const pieces = runBatch(
     {
-      checkSpec: checkJobSpec,
+      newId: () => uuidv7() as JobId,
+      nameBudget,
       submit: (items) => core.submit(input.identity, items),
       onAnswered(accepted, refused) {
         metrics.batchLine('accepted', accepted);

@@ -7,6 +7,7 @@ import { Rejection } from '../../src/errors.ts';
 import type { JobId } from '../../src/ids.ts';
 import { type FinalState, isFinal } from '../../src/jobs/job.ts';
 import { planOf } from '../../src/jobs/plan.ts';
+import type { JobSpec } from '../../src/jobs/spec.ts';
 import { placeOne } from '../../src/scheduling/place.ts';
 import type { Command, CommandResult, Placement } from '../../src/state/commands.ts';
 import type { Consistency, ListQuery, SubmitItem, SubmitResult } from '../core.ts';
@@ -24,10 +25,15 @@ export interface JobServiceDependencies {
   readonly watch: JobWatch;
 }
 
+type IdentifiedItem = SubmitItem & { readonly id: JobId };
+type KnownEnd = { readonly job: JobId; readonly state: FinalState };
+
 export class JobService {
   readonly #replica: Replica;
   readonly #jobs: JobStore;
   readonly #watch: JobWatch;
+  /** Submissions that nobody has decided yet: apply knows those that come before, so they need not be looked for. */
+  readonly #underWay = new Set<JobId>();
 
   constructor(dependencies: JobServiceDependencies) {
     this.#replica = dependencies.replica;
@@ -35,44 +41,66 @@ export class JobService {
     this.#watch = dependencies.watch;
   }
 
-  async submit(identity: Identity, items: readonly SubmitItem[]): Promise<readonly SubmitResult[]> {
-    const results = await this.#submitOnce(identity, items);
-    // A job may become final between the look at it and the entry that depends on it; then the database has its end.
-    const again = items.filter((_, i) => isUnknownDependency(results[i]));
-    if (again.length === 0) return results;
-    const further = (await this.#submitOnce(identity, again)).values();
-    return results.map((result) => (isUnknownDependency(result) ? (further.next().value ?? result) : result));
+  async submit(identity: Identity, given: readonly SubmitItem[]): Promise<readonly SubmitResult[]> {
+    const parent = identity.principal.job?.id;
+    const items = given.map(({ id = uuidv7() as JobId, spec, idempotency }) => ({
+      id,
+      spec: parent === undefined ? spec : { parent, ...spec },
+      idempotency,
+    }));
+    for (const { id } of items) this.#underWay.add(id);
+    try {
+      const far = dependenciesOf(items).filter((id) => !this.#underWay.has(id) && !this.#replica.state.jobs.has(id));
+      const results = await this.#submitOnce(identity, items, await this.#endsOf(far));
+      return results.some(isUnknownDependency) ? await this.#submitLate(identity, items, results) : results;
+    } finally {
+      for (const { id } of items) this.#underWay.delete(id);
+    }
   }
 
-  async #submitOnce(identity: Identity, given: readonly SubmitItem[]): Promise<readonly SubmitResult[]> {
-    const parent = identity.principal.job?.id;
-    const items = parent === undefined ? given : given.map((item) => ({ ...item, spec: { parent, ...item.spec } }));
-    const ends = await this.#endsOf(items.flatMap(({ spec }) => spec.dependsOn ?? []).map(({ job }) => job));
-    const ids: JobId[] = [];
-    const commands: Command[] = [];
-    for (const item of items) {
-      const id = uuidv7() as JobId;
-      ids.push(id);
+  /**
+   * A job may become final between the look at it and the entry that depends on it; then the database has its end. What
+   * was refused had no effect, so that its id may be proposed again.
+   */
+  async #submitLate(
+    identity: Identity,
+    items: readonly IdentifiedItem[],
+    results: readonly SubmitResult[],
+  ): Promise<readonly SubmitResult[]> {
+    const refused = items.filter((_, i) => isUnknownDependency(results[i]));
+    const ends = await this.#endsOf(dependenciesOf(refused));
+    const coming = new Set<JobId>();
+    const isKnown = (id: JobId) => ends.has(id) || coming.has(id) || this.#replica.state.jobs.has(id);
+    for (const { id, spec } of refused) if (spec.dependsOn?.every(({ job }) => isKnown(job)) === true) coming.add(id);
+    if (coming.size === 0) return results;
+    const again = items.filter(({ id }) => coming.has(id));
+    const further = new Map((await this.#submitOnce(identity, again, ends)).map((result, i) => [again[i]?.id, result]));
+    return results.map((result, i) => further.get(items[i]?.id) ?? result);
+  }
+
+  /** @param ends of jobs that are final */
+  async #submitOnce(
+    identity: Identity,
+    items: readonly IdentifiedItem[],
+    ends: ReadonlyMap<JobId, KnownEnd>,
+  ): Promise<readonly SubmitResult[]> {
+    const commands = items.map((item): Command => {
       const outcomes = (item.spec.dependsOn ?? []).flatMap(({ job }) => ends.get(job) ?? []);
-      commands.push({
+      return {
         kind: 'submit',
-        id,
-        spec: item.spec,
-        placement: items.length === 1 ? this.#place(item) : null,
-        idempotency: item.idempotency,
+        ...item,
+        placement: items.length === 1 ? this.#place(item.spec) : null,
         ...(outcomes.length === 0 ? {} : { outcomes }),
-      });
-    }
+      };
+    });
     const proposals = inProposals(commands).map((part) => this.#replica.propose(identity.principal, part));
     const results = (await Promise.all(proposals)).flat();
-    return results.map((result, i) => submitResult(result, ids[i] as JobId));
+    return results.map((result, i) => submitResult(result, items[i]?.id as JobId));
   }
 
   /** How those of these jobs ended that are final. */
-  async #endsOf(
-    jobs: readonly JobId[],
-  ): Promise<ReadonlyMap<JobId, { readonly job: JobId; readonly state: FinalState }>> {
-    const ends = new Map<JobId, { readonly job: JobId; readonly state: FinalState }>();
+  async #endsOf(jobs: readonly JobId[]): Promise<ReadonlyMap<JobId, KnownEnd>> {
+    const ends = new Map<JobId, KnownEnd>();
     if (jobs.length === 0) return ends;
     await this.#replica.barrier();
     for (const id of new Set(jobs)) {
@@ -132,8 +160,8 @@ export class JobService {
   }
 
   /** The fast path: a guess from this node's state, which apply takes or leaves. */
-  #place(item: SubmitItem): Placement | null {
-    return placeOne(this.#replica.state, planOf(item.spec), Math.random);
+  #place(spec: JobSpec): Placement | null {
+    return placeOne(this.#replica.state, planOf(spec), Math.random);
   }
 }
 
@@ -154,6 +182,10 @@ function inProposals(commands: readonly Command[]): readonly (readonly Command[]
     }
   }
   return parts;
+}
+
+function dependenciesOf(items: readonly SubmitItem[]): readonly JobId[] {
+  return items.flatMap(({ spec }) => spec.dependsOn ?? []).map(({ job }) => job);
 }
 
 function isUnknownDependency(result: SubmitResult | undefined): boolean {

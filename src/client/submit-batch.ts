@@ -1,4 +1,5 @@
 import type { BatchLine, Problem } from '../api/views.ts';
+import { BatchNames } from './batch-names.ts';
 import { ApiError, isClientError, OutcomeUnknownError, ProtocolError, UnreachableError } from './client-error.ts';
 import { readLines } from './event-stream.ts';
 import { failureOf } from './network-failure.ts';
@@ -19,7 +20,7 @@ const ANSWER_LINE_CHARACTERS = 64 * 1024;
  * there is sent as soon as nothing is under way, so a slow source is not held back.
  *
  * A line whose answer was lost with the connection is answered with the code `outcomeUnknown` and never sent again: it
- * may have been taken.
+ * may have been taken. What depends on one that was not taken for certain, by its `ref`, is refused.
  * @throws ApiError when a node refuses a whole request; UnreachableError; or the signal's reason. What was yielded stands
  */
 export async function* submitLines(
@@ -28,15 +29,45 @@ export async function* submitLines(
   options: BatchOptions = {},
 ): AsyncGenerator<BatchLine, void> {
   const queue = new LineQueue(lines);
+  const names = new BatchNames();
   try {
     for (;;) {
       const taken = await queue.take();
       if (taken.length === 0) return;
-      yield* submitRequest(transport, taken, options.signal);
+      yield* submitNamed(transport, taken, names, options.signal);
     }
   } finally {
     queue.stop();
   }
+}
+
+/** One request, but for the lines that are refused here. */
+async function* submitNamed(
+  transport: Transport,
+  lines: readonly string[],
+  names: BatchNames,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<BatchLine, void> {
+  const prepared = lines.map((line) => names.prepare(line));
+  const sent = prepared.flatMap((line) => (line.kind === 'send' ? [line.text] : []));
+  const answers = sent.length === 0 ? null : submitRequest(transport, sent, signal);
+  try {
+    for (const line of prepared) {
+      const answer = line.kind === 'refused' ? { error: line.error } : await nextOf(answers);
+      if (line.kind === 'send' && line.ref !== null) names.note(line.ref, answer);
+      yield answer;
+    }
+    // There it checks that nothing follows.
+    await answers?.next();
+  } finally {
+    await answers?.return();
+  }
+}
+
+async function nextOf(answers: AsyncGenerator<BatchLine, void> | null): Promise<BatchLine> {
+  const next = await answers?.next();
+  if (next?.done !== false) throw new ProtocolError('a batch was answered with fewer lines than it has jobs');
+  return next.value;
 }
 
 async function* submitRequest(

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { Rejection } from '../errors.ts';
+import { type BatchLineSpec, batchLineSchema } from './batch-line.ts';
 import { jobSpecSchema, LATER_FIELDS, type JobSpec } from './spec.ts';
 
 const LATER: ReadonlySet<string> = new Set(LATER_FIELDS);
@@ -10,11 +11,21 @@ const LATER: ReadonlySet<string> = new Set(LATER_FIELDS);
  * yet; each with the path of the field
  */
 export function checkJobSpec(input: unknown): JobSpec {
+  return checkSpec(jobSpecSchema, input);
+}
+
+/** The same for a line of a batch, which may have a name and name earlier ones. */
+export function checkBatchLine(input: unknown): BatchLineSpec {
+  return checkSpec(batchLineSchema, input);
+}
+
+function checkSpec<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
   refuseProto(input);
-  const result = jobSpecSchema.safeParse(input);
+  const result = schema.safeParse(input);
   if (result.success) return result.data;
   const [first] = result.error.issues;
   if (first === undefined) throw new Rejection('invalidRequest', 'the job spec is not valid');
+  refuseNames(result.error.issues);
   const issue = withinUnion(first);
   if (issue.code === 'unrecognized_keys') throw unknownField([...issue.path, issue.keys[0] ?? '']);
   const field = pathOf(issue.path);
@@ -23,6 +34,15 @@ export function checkJobSpec(input: unknown): JobSpec {
   }
   if (field === '') throw new Rejection('invalidRequest', `the job spec: ${issue.message}`);
   throw new Rejection('invalidRequest', `${field}: ${issue.message}`, { field });
+}
+
+/** A spec that comes alone names no lines: that says more than that a job's id is missing. */
+function refuseNames(issues: readonly z.core.$ZodIssue[]): void {
+  for (const issue of issues) {
+    if (issue.code !== 'unrecognized_keys' || !issue.keys.includes('ref')) continue;
+    const field = pathOf([...issue.path, 'ref']);
+    throw new Rejection('unknownField', `${field}: only lines of a batch have names; say the id of a job`, { field });
+  }
 }
 
 /** What is wrong inside the form that was meant says more than that no form fits. */

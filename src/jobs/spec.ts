@@ -30,7 +30,7 @@ function duration(minMs: number, maxMs: number) {
 
 /** What goes to the system as bytes: half a surrogate pair has none, and would become another character on the way. */
 const wellFormed = z.string().refine((value) => value.isWellFormed(), 'must not contain half a surrogate pair');
-const text = wellFormed.refine((value) => !value.includes('\0'), 'must not contain NUL');
+export const text = wellFormed.refine((value) => !value.includes('\0'), 'must not contain NUL');
 const utf8 = new TextEncoder();
 const isWorkdirShort = (path: string) =>
   path.split('/').every((part) => utf8.encode(part).length <= LIMITS.workdirPartBytes) &&
@@ -73,14 +73,12 @@ const retrySchema = z.union([z.literal('never'), retryPolicySchema], {
   error: `must be "never" or an object with any of ${Object.keys(retryPolicySchema.shape).join(', ')}`,
 });
 
-const jobReference = z.string().refine(isJobId, 'must be the id of a job: a UUID in lower case');
+export const jobReference = z.string().refine(isJobId, 'must be the id of a job: a UUID in lower case');
 const groupReference = z.string().refine(isGroupId, 'must be the id of a group: a UUID in lower case');
 
-const dependencySchema = z.strictObject({
-  job: jobReference,
-  /** What has to become of it: `failed` is any end but succeeded. `finished`: any end. */
-  on: z.enum(['succeeded', 'failed', 'finished']).optional(),
-});
+/** What has to become of a job: `failed` is any end but succeeded. `finished`: any end. */
+export const dependencyEnd = z.enum(['succeeded', 'failed', 'finished']);
+const dependencySchema = z.strictObject({ job: jobReference, on: dependencyEnd.optional() });
 
 export const labelsSchema = z
   .record(identifier, wellFormed.max(LIMITS.nameLength))

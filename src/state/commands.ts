@@ -11,12 +11,18 @@ import type { MemberWish, VoterPolicy } from './records.ts';
 /**
  * What the log carries. A proposal may come twice, at any time later: a proposer that did not hear the answer proposes
  * the same bytes again. Apply knows it by origin and sequence (src/state/repeats.ts): the second one changes nothing.
- * A job's id is made for one proposal and never proposed in another one.
+ * A job's id is made for one proposal, and proposed in another one only after the first was seen to be refused.
  */
 
 export interface Placement {
   readonly runner: NodeId;
   readonly incarnation: Incarnation;
+}
+
+/** `bodyHash` tells a repetition from another request under the same key. */
+export interface Idempotency {
+  readonly key: string;
+  readonly bodyHash: string;
 }
 
 export type Command =
@@ -26,8 +32,7 @@ export type Command =
       readonly spec: JobSpec;
       /** Optimistic: taken if it still fits and nothing of the queue waits ahead, else the job queues. */
       readonly placement: Placement | null;
-      /** `bodyHash` tells a repetition from another request under the same key. */
-      readonly idempotency: { readonly key: string; readonly bodyHash: string } | null;
+      readonly idempotency: Idempotency | null;
       /** Of jobs that it depends on, how they ended, as the proposer read it: the heap does not hold final ones. */
       readonly outcomes?: readonly { readonly job: JobId; readonly state: FinalState }[];
     }
@@ -51,7 +56,12 @@ export type Command =
   | { readonly kind: 'cancel'; readonly job: JobId; readonly mode: 'any' | 'queued' }
   /** Final jobs are not in the heap: `record` is the job as its proposer read it behind a barrier. */
   | { readonly kind: 'retry'; readonly job: JobId; readonly record: FinalJob }
-  | { readonly kind: 'createGroup'; readonly id: GroupId; readonly spec: GroupSpec }
+  | {
+      readonly kind: 'createGroup';
+      readonly id: GroupId;
+      readonly spec: GroupSpec;
+      readonly idempotency?: Idempotency | null;
+    }
   | { readonly kind: 'closeGroup'; readonly id: GroupId }
   | { readonly kind: 'cancelGroup'; readonly id: GroupId }
   | { readonly kind: 'setQueue'; readonly name: string; readonly change: QueueChange }
@@ -148,7 +158,14 @@ export interface Refusal {
 }
 
 export type CommandResult =
-  { readonly ok: true; readonly job?: JobId; /** Told by a repeated submit. */ readonly existed?: boolean } | Refusal;
+  | {
+      readonly ok: true;
+      readonly job?: JobId;
+      readonly group?: GroupId;
+      /** It was made before, under the same key. */
+      readonly existed?: boolean;
+    }
+  | Refusal;
 
 export function refuse(code: RejectionCode, message: string, field?: string): Refusal {
   return field === undefined ? { ok: false, code, message } : { ok: false, code, message, field };

@@ -1,7 +1,10 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { LineNames, NameBudget } from '../../../node/http/line-names.ts';
 import type { BatchLine } from '../../../src/api/views.ts';
+import type { Identity } from '../../../src/auth.ts';
 import { Fault } from '../../../src/errors.ts';
+import type { JobId } from '../../../src/ids.ts';
 import { LIMITS } from '../../../src/limits.ts';
 import type { SubmitItem, SubmitResult } from '../../../node/core.ts';
 import { FakeCore } from './fake-core.ts';
@@ -292,6 +295,157 @@ describe('streaming a batch', () => {
     }
     await Promise.all(open.map(({ response }) => new Promise((resolve) => response.once('close', resolve))));
     expect(await post(served, spec('b'))).toHaveLength(1);
+  });
+});
+
+/** A core that refuses what depends on a job that it has not taken, as apply does, and jobs named `bad`. */
+class OrderlyCore extends FakeCore {
+  override async submit(who: Identity, items: readonly SubmitItem[]): Promise<readonly SubmitResult[]> {
+    const results: SubmitResult[] = [];
+    for (const item of items) results.push(this.#refusalOf(item) ?? (await super.submit(who, [item]))[0]!);
+    return results;
+  }
+
+  #refusalOf({ spec: { name, dependsOn = [] } }: SubmitItem): SubmitResult | null {
+    if (name === 'bad') return { ok: false, code: 'groupClosed', message: 'no', field: 'group' };
+    if (dependsOn.every(({ job }) => this.stored.has(job))) return null;
+    return { ok: false, code: 'unknownDependency', message: 'no job has this id', field: 'dependsOn' };
+  }
+}
+
+function named(ref: string | null, on: readonly (string | object)[] = [], more: object = {}): string {
+  const dependsOn = on.map((dependency) => (typeof dependency === 'string' ? { ref: dependency } : dependency));
+  return JSON.stringify({ command: ['true'], ...(ref === null ? {} : { ref, name: ref }), dependsOn, ...more });
+}
+
+describe('lines that name others', () => {
+  it('depend on the jobs that those became', async () => {
+    const served = await serve(new OrderlyCore());
+    const lines = await post(
+      served,
+      [named('a'), named('b', ['a']), named('c', [{ ref: 'a', on: 'failed' }]), named(null, ['b', 'c'])].join('\n'),
+    );
+    const [a, b, c, d] = lines.map((line) => ('id' in line ? served.core.stored.get(line.id as never) : null));
+    expect([b, c, d].map((job) => job?.spec.dependsOn)).toEqual([
+      [{ job: a?.id }],
+      [{ job: a?.id, on: 'failed' }],
+      [{ job: b?.id }, { job: c?.id }],
+    ]);
+    expect(a?.spec).toEqual({ command: ['true'], name: 'a', dependsOn: [] });
+  });
+
+  it('may be elements of an array', async () => {
+    const served = await serve(new OrderlyCore());
+    const lines = await post(served, `[${named('a')},${named('b', ['a'])}]`, 'application/json');
+    expect(outcomes(served.core, lines)).toEqual(['a', 'b']);
+  });
+
+  it('are taken across chunks that are decided in another order', async () => {
+    const core = new OrderlyCore();
+    const submit = core.submit.bind(core);
+    let chunks = 0;
+    core.submit = async (who, items) => {
+      chunks += 1;
+      // The first chunks come last.
+      if (chunks <= 3) await new Promise((resolve) => setTimeout(resolve, 40 - 10 * chunks));
+      return await submit(who, items);
+    };
+    const served = await serve(core);
+    const count = 4 * LIMITS.batchChunkJobs;
+    const chain = Array.from({ length: count }, (_, n) => named(`job-${n}`, n === 0 ? [] : [`job-${n - 1}`]));
+    const lines = await post(served, chain.join('\n'));
+    expect(outcomes(core, lines)).toEqual(Array.from({ length: count }, (_, n) => `job-${n}`));
+    expect(chunks).toBeGreaterThan(4);
+  });
+
+  it('go by the job that an earlier submission made of the line', async () => {
+    const core = new OrderlyCore();
+    const known = core.addJob().id as JobId;
+    const submit = core.submit.bind(core);
+    core.submit = async (who, items) => {
+      const results = await submit(
+        who,
+        items.filter(({ spec }) => spec.name !== 'a'),
+      );
+      const others = results.values();
+      return items.map(({ spec }) =>
+        spec.name === 'a' ? { ok: true, id: known, existed: true } : others.next().value!,
+      );
+    };
+    const served = await serve(core);
+    const lines = await post(served, [named('a'), named('b', ['a'])].join('\n'));
+    expect(lines[0]).toEqual({ id: known });
+    expect([...core.stored.values()].find(({ spec }) => spec.name === 'b')?.spec.dependsOn).toEqual([{ job: known }]);
+  });
+
+  it.each([
+    ['by its spec', named('bad', [], { command: 5 }), 'invalidRequest'],
+    ['by the core', named('bad'), 'groupClosed'],
+  ])('are refused with one that was refused %s, and so is what depends on them', async (_who, bad, code) => {
+    const served = await serve(new OrderlyCore());
+    const lines = await post(served, [bad, named('b', ['bad']), named('c', ['b']), named('d')].join('\n'));
+    expect(outcomes(served.core, lines)).toEqual([code, 'dependencyRefused', 'dependencyRefused', 'd']);
+    expect(lines[1]).toMatchObject({
+      error: {
+        status: 422,
+        field: 'dependsOn[0].ref',
+        detail: expect.stringContaining(`"bad" was not taken (${code})`),
+      },
+    });
+    expect(lines[2]).toMatchObject({
+      error: { detail: expect.stringContaining('"b" was not taken (dependencyRefused)') },
+    });
+  });
+
+  it('are refused with one whose fate nobody knows', async () => {
+    const core = new OrderlyCore();
+    const submit = core.submit.bind(core);
+    core.submit = async (who, items) => {
+      if (items.some(({ spec }) => spec.name === 'lost')) throw new Fault('timedOut', 'no result came in time');
+      return await submit(who, items);
+    };
+    const served = await serve(core);
+    const filling = specs(LIMITS.batchChunkJobs - 1);
+    const lines = await post(served, [named('lost'), ...filling, named('b', ['lost'])].join('\n'));
+    expect(lines.at(-1)).toMatchObject({
+      error: { code: 'dependencyRefused', detail: expect.stringContaining('timedOut') },
+    });
+  });
+
+  it.each([
+    ['nobody', [named('a', ['b'])], { code: 'unknownRef', status: 422, field: 'dependsOn[0].ref' }],
+    ['itself', [named('a', ['a'])], { code: 'unknownRef' }],
+    ['a line below', [named('a', ['b']), named('b')], { code: 'unknownRef' }],
+    ['each other', [named('a', ['b']), named('b', ['a'])], { code: 'unknownRef' }],
+    ['one name twice', [named('b'), named('a', ['b', 'b'])], { code: 'invalidRequest', field: 'dependsOn' }],
+    ['neither a job nor a name', [named('a', [{ on: 'failed' }])], { code: 'invalidRequest', field: 'dependsOn[0]' }],
+    ['a name of no characters', [named('a', [''])], { code: 'invalidRequest', field: 'dependsOn[0].ref' }],
+    ['a name that is too long', [named('x'.repeat(129))], { code: 'invalidRequest', field: 'ref' }],
+    ['a name that is taken', [named('b'), named('b')], { code: 'conflict', status: 409, field: 'ref' }],
+  ])('are refused when they name %s', async (_whom, batch, expected) => {
+    const served = await serve(new OrderlyCore());
+    const lines = await post(served, batch.join('\n'));
+    expect(lines.find((line) => 'error' in line)).toMatchObject({ error: expected });
+  });
+
+  it('with no room for further names are refused, until other batches have ended', async () => {
+    const budget = new NameBudget();
+    const first = new LineNames(budget);
+    for (let n = 0; n < LIMITS.batchRefs; n += 1) first.add(String(n), '' as JobId);
+    const other = new LineNames(budget);
+    expect(() => other.add('a', '' as JobId)).toThrow(
+      expect.objectContaining({ code: 'tooManyRequests', details: expect.objectContaining({ field: 'ref' }) }),
+    );
+    first.release();
+    expect(other.add('a', '' as JobId).state).toBe('open');
+  });
+
+  it('hold no names once the batch has ended', async () => {
+    const released = vi.spyOn(LineNames.prototype, 'release');
+    const served = await serve(new OrderlyCore());
+    await post(served, named('a'));
+    expect(released).toHaveBeenCalledTimes(1);
+    released.mockRestore();
   });
 });
 

@@ -20,6 +20,7 @@ import type { GroupId, JobId } from '../../../src/ids.ts';
 import { createGroup, type GroupSpec } from '../../../src/jobs/group.ts';
 import type { JobState } from '../../../src/jobs/job.ts';
 import { changeQueue, type QueueChange } from '../../../src/jobs/queue-settings.ts';
+import type { Idempotency } from '../../../src/state/commands.ts';
 import { ClusterState, settingsOf } from '../../../src/state/state.ts';
 import type {
   Core,
@@ -55,6 +56,7 @@ export class FakeCore implements Core {
   logEvents: (query: LogQuery, signal: AbortSignal) => AsyncIterable<LogEvent> = async function* () {};
   feed: Core['events'] = async function* () {};
   readonly #keys = new Map<string, { readonly id: JobId; readonly bodyHash: string }>();
+  readonly #groupKeys = new Set<string>();
   #count = 0;
 
   addToken(text: string, scopes: readonly Scope[]): void {
@@ -91,7 +93,7 @@ export class FakeCore implements Core {
       if (known.bodyHash === item.idempotency?.bodyHash) return { ok: true, id: known.id, existed: true };
       return { ok: false, code: 'idempotencyConflict', message: 'the key was used for another body' };
     }
-    const id = this.#nextId();
+    const id = item.id ?? this.#nextId();
     this.stored.set(id, jobView(id, item.spec, 'queued'));
     if (item.idempotency !== null) this.#keys.set(item.idempotency.key, { id, bodyHash: item.idempotency.bodyHash });
     return { ok: true, id, existed: false };
@@ -144,9 +146,11 @@ export class FakeCore implements Core {
       : ({ state } as never);
   }
 
-  async createGroup(who: Identity, spec: GroupSpec): Promise<GroupView> {
-    this.calls.push({ method: 'createGroup', arguments: [who, spec] });
-    return this.#group;
+  async createGroup(who: Identity, spec: GroupSpec, idempotency: Idempotency | null) {
+    this.calls.push({ method: 'createGroup', arguments: [who, spec, idempotency] });
+    const existed = idempotency !== null && this.#groupKeys.has(idempotency.key);
+    if (idempotency !== null) this.#groupKeys.add(idempotency.key);
+    return { group: this.#group, existed };
   }
 
   async group(id: GroupId): Promise<GroupView> {

@@ -4,8 +4,11 @@ import { JobService } from '../../../node/service/job-service.ts';
 import type { JobStore } from '../../../node/service/job-store.ts';
 import { JobWatch } from '../../../node/service/job-watch.ts';
 import type { Identity } from '../../../src/auth.ts';
+import type { JobId } from '../../../src/ids.ts';
+import type { Job } from '../../../src/jobs/job.ts';
 import type { Command } from '../../../src/state/commands.ts';
 import { ClusterState } from '../../../src/state/state.ts';
+import { assign, ended, jobId, TestReplica } from '../../src/builders.ts';
 
 const IDENTITY: Identity = { principal: { id: 'local', token: null, kind: 'local' }, scopes: ['admin'] };
 
@@ -40,5 +43,83 @@ describe('JobService', () => {
     expect(proposed.map((commands) => commands.length)).toEqual([5, 4]);
     const ids = proposed.flat().map((command) => (command.kind === 'submit' ? command.id : null));
     expect(results).toEqual(ids.map((id) => ({ ok: true, id, existed: false })));
+  });
+});
+
+/** Over a state machine of its own: what is final is on its disk. */
+function setUpState() {
+  const replica = TestReplica.withRunner();
+  let barriers = 0;
+  const looked: JobId[] = [];
+  const proposed: (readonly Command[])[] = [];
+  /** Called before each proposal is applied. */
+  const before: (() => void)[] = [];
+  const jobs = new JobService({
+    replica: {
+      state: replica.state,
+      barrier: async () => void (barriers += 1),
+      propose: async (_by: unknown, commands: readonly Command[]) => {
+        await Promise.resolve();
+        before.shift()?.();
+        proposed.push(commands);
+        return replica.local(...commands);
+      },
+    } as unknown as Replica,
+    jobs: {
+      find: async (id: JobId) => {
+        looked.push(id);
+        return (replica.disk.get(`job ${id}`)?.value ?? null) as Job | null;
+      },
+    } as unknown as JobStore,
+    watch: new JobWatch(),
+  });
+  const item = (n: number, ...on: readonly number[]) => ({
+    id: jobId(n),
+    spec: { command: ['true'], dependsOn: on.map((job) => ({ job: jobId(job) })) },
+    idempotency: null,
+  });
+  const end = (n: number) => void replica.system(assign(n, 1), ended(n, 1));
+  return { replica, jobs, item, end, before, proposed, looked, barriers: () => barriers };
+}
+
+describe('a job that depends on others', () => {
+  it('is taken without a look at those that are not final or come with it', async () => {
+    const { jobs, item, replica, barriers, looked } = setUpState();
+    await jobs.submit(IDENTITY, [item(1)]);
+    const first = jobs.submit(IDENTITY, [item(2, 1), item(3, 2)]);
+    const second = jobs.submit(IDENTITY, [item(4, 3, 1)]);
+    expect([...(await first), ...(await second)].every(({ ok }) => ok)).toBe(true);
+    expect([barriers(), looked]).toEqual([0, []]);
+    expect(replica.job(4)).toMatchObject({ state: 'waiting', missing: [jobId(3), jobId(1)] });
+  });
+
+  it('goes by the end of one that was final before', async () => {
+    const { jobs, item, end, replica, barriers, proposed } = setUpState();
+    await jobs.submit(IDENTITY, [item(1)]);
+    end(1);
+    expect(await jobs.submit(IDENTITY, [item(2, 1)])).toEqual([{ ok: true, id: jobId(2), existed: false }]);
+    expect([barriers(), proposed.length]).toEqual([1, 2]);
+    expect(replica.job(2).state).toBe('assigned');
+  });
+
+  it('is proposed again, with those behind it, when one ends in the moment of its submission', async () => {
+    const { jobs, item, end, before, proposed } = setUpState();
+    await jobs.submit(IDENTITY, [item(1)]);
+    before.push(() => end(1));
+    const results = await jobs.submit(IDENTITY, [item(2, 1), item(3), item(4, 2), item(5, 9)]);
+    expect(results).toMatchObject([
+      { ok: true, id: jobId(2) },
+      { ok: true, id: jobId(3) },
+      { ok: true, id: jobId(4) },
+      { ok: false, code: 'unknownDependency' },
+    ]);
+    expect(proposed.slice(1).map((commands) => commands.length)).toEqual([4, 2]);
+  });
+
+  it('is not proposed again when there is none of that id', async () => {
+    const { jobs, item, proposed } = setUpState();
+    const results = await jobs.submit(IDENTITY, [item(1, 9), item(2, 1)]);
+    expect(results.map((result) => result.ok || result.code)).toEqual(['unknownDependency', 'unknownDependency']);
+    expect(proposed).toHaveLength(1);
   });
 });

@@ -84,6 +84,49 @@ describe('a batch', () => {
     expect(await Array.fromAsync(clientOf(node.url).jobs.submitLines(pretty()))).toEqual([{ id: 'a' }]);
   });
 
+  it('knows the names of lines over its requests, which no node does', async () => {
+    const answered = Promise.withResolvers<void>();
+    const node = await fake(({ body }, response) => {
+      const jobs = body
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { ref?: string });
+      const error = { type: 'x', title: 'x', status: 409, code: 'groupClosed', detail: 'no' };
+      response.end(
+        jobs.map(({ ref }) => `${JSON.stringify(ref === 'bad' ? { error } : { id: `job-${ref}` })}\n`).join(''),
+      );
+    });
+    async function* source(): AsyncGenerator<string, void> {
+      yield '{"ref":"bad"}';
+      await answered.promise;
+      yield '{"ref":"a"}';
+      yield '{"ref":"b","dependsOn":[{"ref":"a"}]}';
+      yield '{"ref":"c","dependsOn":[{"ref":"bad"}]}';
+      yield '{"ref":"d","dependsOn":[{"ref":"c"}]}';
+      yield '{"ref":"bad"}';
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      yield '{"ref":"e","dependsOn":[{"on":"failed","ref":"a"},{"ref":"e"}]}';
+    }
+    const answers: BatchLine[] = [];
+    for await (const answer of clientOf(node.url).jobs.submitLines(source())) {
+      answers.push(answer);
+      answered.resolve();
+    }
+    expect(idsOf(answers)).toEqual([
+      'groupClosed',
+      'job-a',
+      'job-b',
+      'dependencyRefused',
+      'dependencyRefused',
+      'conflict',
+      'job-e',
+    ]);
+    expect(node.requests.at(-1)?.body).toBe('{"ref":"e","dependsOn":[{"job":"job-a","on":"failed"},{"ref":"e"}]}\n');
+    expect(answers[3]).toMatchObject({
+      error: { field: 'dependsOn[0].ref', detail: expect.stringContaining('"bad" was not taken (groupClosed)') },
+    });
+  });
+
   it('refuses to go on with a node that answers more lines than it got', async () => {
     const node = await fake((_request, response) => response.end('{"id":"a"}\n{"id":"b"}\n'));
     async function* one(): AsyncGenerator<string, void> {

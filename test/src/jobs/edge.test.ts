@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkJobSpec } from '../../../src/jobs/edge.ts';
+import { checkBatchLine, checkJobSpec } from '../../../src/jobs/edge.ts';
 import { LATER_FIELDS } from '../../../src/jobs/spec.ts';
 
 const refusal = (code: string, field?: string) =>
@@ -105,5 +105,20 @@ describe('checkJobSpec', () => {
 
   it('tells what is wrong with a constraint', () => {
     expect(() => checkJobSpec({ command: ['x'], constraints: ['os == linux', 'os !'] })).toThrow(/column 4/);
+  });
+});
+
+describe('checkBatchLine', () => {
+  it('takes a name, and names in the place of ids', () => {
+    const line = { command: ['x'], ref: 'a b', dependsOn: [{ ref: 'c', on: 'failed' }] };
+    expect(checkBatchLine(line)).toEqual(line);
+  });
+
+  it.each([
+    [{ command: ['x'], ref: 'a' }, 'ref'],
+    [{ command: ['x'], dependsOn: [{ ref: 'a' }] }, 'dependsOn[0].ref'],
+  ])('alone does: elsewhere %j is refused for its name', (spec, field) => {
+    expect(() => checkJobSpec(spec)).toThrow(refusal('unknownField', field));
+    expect(() => checkJobSpec(spec)).toThrow(/say the id of a job/);
   });
 });
