@@ -14,13 +14,20 @@ export interface GroupSpec {
   readonly onFailure: 'continue' | 'cancel';
 }
 
+export interface GroupCancellation {
+  readonly at: Timestamp;
+  readonly by: string;
+  /** The sequence of the last job that it is for: one that a client had tried again since goes on. */
+  readonly through?: number;
+}
+
 interface GroupBase extends GroupSpec {
   readonly id: GroupId;
   readonly createdBy: string;
   readonly createdAt: Timestamp;
   readonly counts: GroupCounts;
   /** Why its jobs were cancelled together; null: they were not. */
-  readonly cancelled: { readonly at: Timestamp; readonly by: string } | null;
+  readonly cancelled: GroupCancellation | null;
   /** The log index of the entry that last changed it. */
   readonly index: number;
 }
@@ -41,10 +48,19 @@ export function closeGroup(group: Group, now: Moment): Group {
   return group.state === 'open' ? settle({ ...group, state: 'closed', index: now.index }, now) : group;
 }
 
-/** It takes no more jobs, and those that it has are to be cancelled. */
-export function cancelGroup(group: Group, by: string, now: Moment): Group {
-  if (group.cancelled !== null) return group;
-  return closeGroup({ ...group, cancelled: { at: now.at, by } }, now);
+/** It takes no more jobs, and those that it has are to be cancelled: again those that came back since the last time. */
+export function cancelGroup(group: Group, by: string, through: number, now: Moment): Group {
+  const { at, by: first } = group.cancelled ?? { at: now.at, by };
+  return closeGroup({ ...group, cancelled: { at, by: first, through }, index: now.index }, now);
+}
+
+/** Why a job of the group must not be queued any more; null: it may. */
+export function cancellationFor(
+  group: Group | undefined,
+  { sequence }: Pick<Job, 'sequence'>,
+): GroupCancellation | null {
+  const cancelled = group?.cancelled ?? null;
+  return cancelled !== null && sequence <= (cancelled.through ?? 0) ? cancelled : null;
 }
 
 /** @param before null for a job that is new to the group */

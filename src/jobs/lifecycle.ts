@@ -124,6 +124,11 @@ export function endJob(job: Job, report: EndReport, now: Moment): Job | Refusal 
   return isRepeated ? job : staleAttempt(job, report);
 }
 
+/** It was to be queued, and its group is cancelled. */
+export function condemnJob(job: QueuedJob, by: string, now: Moment): FinalJob {
+  return finish(job, 'cancelled', `cancelled by ${by}`, now);
+}
+
 export function cancelJob(job: Job, mode: 'any' | 'queued', by: string, now: Moment): Job | Refusal {
   switch (job.state) {
     case 'waiting':

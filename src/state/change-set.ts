@@ -1,8 +1,15 @@
 import { unreachable } from '../errors.ts';
 import type { GroupId, JobId, NodeId, TokenId } from '../ids.ts';
-import { cancelGroup, countJob, failsWith, type Group } from '../jobs/group.ts';
+import {
+  cancelGroup,
+  cancellationFor,
+  countJob,
+  failsWith,
+  type Group,
+  type GroupCancellation,
+} from '../jobs/group.ts';
 import { isFinal, type Job, type JobState, type Moment } from '../jobs/job.ts';
-import { holdBack, releaseJob } from '../jobs/lifecycle.ts';
+import { condemnJob, holdBack, releaseJob } from '../jobs/lifecycle.ts';
 import type { JobPlan } from '../jobs/plan.ts';
 import { JobTally, NO_TOTALS } from './job-totals.ts';
 import type {
@@ -108,6 +115,9 @@ export class ChangeSet {
     this.#countInGroup(before, after);
     if (isFinal(after) && this.state.relations.dependentsOf(after.id).size > 0) {
       this.putFollowUp({ kind: 'dependents', job: after.id, outcome: after.state, at: this.now.at });
+    }
+    if (isFinal(after) && !isFinal(job) && this.state.relations.childrenOf(after.id).size > 0) {
+      this.putFollowUp({ kind: 'children', job: after.id, by: `its parent ${after.id}`, after: 0, at: this.now.at });
     }
     this.#letThrough(after.plan);
   }
@@ -234,9 +244,14 @@ export class ChangeSet {
     return this.state.cluster;
   }
 
-  /** A job that comes to be queued has to wait at the first gate that is not open to it. */
+  /**
+   * A job that comes to be queued has to wait at the first gate that is not open to it, and is cancelled when its group
+   * was: the follow-up may come to it later only.
+   */
   admit(before: Job | null, job: Job): Job {
     if (job.state !== 'queued' || before?.state === 'queued') return job;
+    const cancelled = this.#cancellationFor(job);
+    if (cancelled !== null) return condemnJob(job, cancelled.by, this.now);
     const passages = this.state.relations.passagesOf(job.plan);
     const passed = before?.state === 'waiting' ? passages.findIndex(({ why }) => why === before.why) : -1;
     const closed = passages.slice(passed + 1).find(({ gate }) => !gate.hasRoom || gate.waiting > 0);
@@ -246,8 +261,16 @@ export class ChangeSet {
   /** Whose turn has come at the gates that jobs of this plan go through. */
   #letThrough(plan: JobPlan): void {
     for (const { gate } of this.state.relations.passagesOf(plan)) {
-      for (let next = gate.next(); next !== null; next = gate.next()) this.putJob(next, releaseJob(next, this.now));
+      for (let next = gate.next(); next !== null; next = gate.next()) {
+        // The follow-up of its group comes to it, so many an entry, and then to those behind it.
+        if (this.#cancellationFor(next) !== null) break;
+        this.putJob(next, releaseJob(next, this.now));
+      }
     }
+  }
+
+  #cancellationFor(job: Job): GroupCancellation | null {
+    return job.plan.group === null ? null : cancellationFor(this.state.groups.get(job.plan.group), job);
   }
 
   #countInGroup(before: Job | null, { id, plan, state }: Job): void {
@@ -259,7 +282,8 @@ export class ChangeSet {
   }
 
   cancelGroup(group: Group, by: string): void {
-    this.putGroup(cancelGroup(group, by, this.now), group.id);
+    const through = this.state.cluster?.submissions ?? 0;
+    this.putGroup(cancelGroup(group, by, through, this.now), group.id);
     this.putFollowUp({ kind: 'members', group: group.id, by, after: 0, at: this.now.at });
   }
 

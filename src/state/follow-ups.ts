@@ -69,11 +69,18 @@ function take(
   const part: JobId[] = [];
   let cost = 0;
   for (const id of remaining(changes, record)) {
-    if (cost >= costMax) break;
+    const job = changes.state.jobs.get(id);
+    if (cost >= costMax || (job !== undefined && !isMeant(changes, record, job))) break;
     part.push(id);
-    cost += costOf(changes.state.jobs.get(id));
+    cost += costOf(job);
   }
   return { part, cost };
+}
+
+/** A member that was tried again after its group was cancelled stays, and so do those behind it. */
+function isMeant({ state }: ChangeSet, record: FollowUpRecord, { sequence }: UnfinishedJob): boolean {
+  if (record.kind !== 'members') return true;
+  return sequence <= (state.groups.get(record.group)?.cancelled?.through ?? Infinity);
 }
 
 function costOf(job: UnfinishedJob | undefined): number {

@@ -1,9 +1,11 @@
 import { assert } from '../errors.ts';
-import { unfinishedOf } from '../jobs/group.ts';
+import type { GroupId } from '../ids.ts';
+import { cancellationFor, unfinishedOf } from '../jobs/group.ts';
 import type { Job, LiveJob, UnfinishedJob } from '../jobs/job.ts';
 import { attemptOf } from '../jobs/lifecycle.ts';
 import { add, amountOf, type Resources, ZERO } from '../resources/resources.ts';
 import type { Use } from '../scheduling/use.ts';
+import { followUpKey } from './change-set.ts';
 import type { JobsInOrder } from './relations.ts';
 import { type Allocation, type ClusterState, isLive } from './state.ts';
 
@@ -121,7 +123,8 @@ function checkRelations(state: ClusterState): void {
   for (const gate of relations.gates.values()) {
     assert(gate.inside === (inside.get(gate) ?? 0), 'a gate knows how many it let through');
     assert(gate.inside <= gate.capacity, 'a gate lets no more through than it may');
-    assert(gate.next() === null, 'nobody waits at a gate that has room');
+    const next = gate.next();
+    assert(next === null || isCondemned(state, next), 'nobody waits at a gate that has room');
     assert(!gate.isIdle, 'a gate that nobody is at is not kept');
   }
   for (const group of groups.values()) {
@@ -148,8 +151,22 @@ function dueOf(job: UnfinishedJob): number | null {
   return job.queuedAt + job.plan.queueTimeoutMs;
 }
 
+function cancellationOf({ groups }: ClusterState, job: UnfinishedJob) {
+  return job.plan.group === null ? null : cancellationFor(groups.get(job.plan.group), job);
+}
+
+/** The follow-up of its group is on the way to it. */
+function isCondemned(state: ClusterState, job: UnfinishedJob): boolean {
+  return cancellationOf(state, job) !== null && state.followUps.has(followUpKey('members', job.plan.group as GroupId));
+}
+
 function checkJob(state: ClusterState, job: UnfinishedJob): void {
   assert(!('finalAt' in job), 'no final job is in the heap');
+  const cancelled = cancellationOf(state, job);
+  assert(
+    job.state !== 'queued' || cancelled === null || job.queuedAt <= cancelled.at,
+    'no job of a cancelled group is queued any more',
+  );
   assert(
     job.past.every(({ attempt }, i) => attempt === i + 1),
     'attempts are counted without gaps',

@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import type { JobSpec } from '../../../src/jobs/spec.ts';
 import { LIMITS } from '../../../src/limits.ts';
 import { FOLLOW_UPS_PER_ENTRY } from '../../../src/state/follow-ups.ts';
 import {
@@ -9,6 +10,8 @@ import {
   FAILED,
   groupId,
   jobId,
+  LOCAL,
+  START,
   started,
   submit,
   TestReplica,
@@ -93,6 +96,104 @@ describe('a group', () => {
     expect(states(replica, 1, 2, 3)).toEqual(['failed', 'assigned', 'cancelled']);
     expect(replica.job(2)).toMatchObject({ cancel: { by: `the end of ${jobId(1)}` } });
     expect(replica.group(1)).toMatchObject({ state: 'closed', cancelled: { by: `the end of ${jobId(1)}` } });
+  });
+});
+
+describe('a group with an idempotency key', () => {
+  const keyed = (n: number, bodyHash = 'hash') =>
+    ({ ...createGroup(n), idempotency: { key: 'k', bodyHash } }) as ReturnType<typeof createGroup>;
+  const conflict = { ok: false, code: 'idempotencyConflict', field: 'Idempotency-Key' };
+
+  it('is made once, and after a reload too', () => {
+    const replica = TestReplica.withRunner();
+    expect(replica.local(keyed(1))).toEqual([{ ok: true, group: groupId(1) }]);
+    replica.reload();
+    expect(replica.local(keyed(2))).toEqual([{ ok: true, group: groupId(1), existed: true }]);
+    expect([...replica.state.groups.keys()]).toEqual([groupId(1)]);
+    expect(replica.local(keyed(3, 'other'))[0]).toMatchObject(conflict);
+  });
+
+  it('is another thing than a job under the same key, whatever is written in both', () => {
+    const replica = TestReplica.withRunner();
+    const job = submit(1, { idempotency: { key: 'k', bodyHash: 'hash' } });
+    replica.local(job);
+    expect(replica.local(keyed(1))[0]).toMatchObject(conflict);
+    replica.pass(LIMITS.idempotencyTtlMs);
+    replica.local(keyed(1));
+    expect(replica.local(submit(2, { idempotency: { key: 'k', bodyHash: 'hash' } }))[0]).toMatchObject(conflict);
+  });
+
+  it('is the answer to a proposal that comes twice', () => {
+    const replica = TestReplica.withRunner();
+    replica.local(keyed(1));
+    const again = { principal: LOCAL, origin: 'node', sequence: 1, commands: [keyed(2)] };
+    const answer = [[{ ok: true, group: groupId(1), existed: true }]];
+    expect(replica.apply([again])).toEqual(answer);
+    expect(replica.apply([again])).toEqual(answer);
+  });
+});
+
+describe('a job of a cancelled group', () => {
+  const MANY = FOLLOW_UPS_PER_ENTRY + 10;
+  const LATE = MANY + 1;
+
+  /** So many jobs are in it that the follow-up does not come to the last one with the entry that cancels it. */
+  function withMany(late: Partial<JobSpec>, maxRunning: number | null = null): TestReplica {
+    const replica = TestReplica.withRunner();
+    replica.local(createGroup(1, { maxRunning }), submit(0, { spec: { resources: { cpu: 0.1 } } }));
+    replica.local(...Array.from({ length: MANY }, (_, n) => inGroup(n + 1)));
+    replica.local(submit(LATE, { spec: { group: groupId(1), resources: { cpu: 0.1 }, ...late } }));
+    return replica;
+  }
+
+  it('is not let through its gate by those before it that the same entry cancels', () => {
+    const replica = withMany({}, 1);
+    replica.local(cancelAll);
+    expect(replica.state.counts).toMatchObject({ queued: 1, waiting: 11 });
+    replica.pass(1);
+    expect(replica.group(1)).toMatchObject({ state: 'finished', counts: { cancelled: MANY + 1 } });
+  });
+
+  it.each<[string, Partial<JobSpec>, (replica: TestReplica) => void]>([
+    [
+      'what it waited for has come',
+      { dependsOn: [{ job: jobId(0) }] },
+      (replica) => replica.system(assign(0, 1), ended(0, 1)),
+    ],
+    ['its time has come', { notBefore: new Date(START + 1).toISOString() }, (replica) => replica.pass(1)],
+    [
+      'it is to be tried again',
+      { retry: { max: 1, backoff: { initial: '0s' } } },
+      (replica) => replica.system(ended(LATE, 1, FAILED)),
+    ],
+  ])('is cancelled instead of queued when %s', (_when, late, happen) => {
+    const replica = withMany(late);
+    if (late.retry !== undefined) replica.system(assign(LATE, 1), started(LATE, 1));
+    replica.local(cancelAll);
+    const queued = vi.spyOn(replica.state.queue, 'add');
+    happen(replica);
+    expect(queued.mock.calls.map(([job]) => job.id)).not.toContain(jobId(LATE));
+    expect(replica.job(LATE)).toMatchObject({ state: 'cancelled', reason: 'cancelled by local' });
+  });
+
+  it('takes the jobs that it submitted with it', () => {
+    const replica = withMany({ dependsOn: [{ job: jobId(0) }] });
+    replica.local(submit(LATE + 1, { spec: { parent: jobId(LATE) } }));
+    replica.local(cancelAll);
+    replica.system(assign(0, 1), ended(0, 1));
+    while (replica.state.followUps.size > 0) replica.pass(1);
+    expect(states(replica, LATE, LATE + 1)).toEqual(['cancelled', 'cancelled']);
+  });
+
+  it('that a client has tried again runs all the same, until the group is cancelled once more', () => {
+    const replica = withMany({});
+    replica.local(cancel(LATE));
+    replica.local(cancelAll);
+    replica.local({ kind: 'retry', job: jobId(LATE), record: replica.job(LATE) as never });
+    while (replica.state.followUps.size > 0) replica.pass(1);
+    expect(replica.job(LATE).state).toBe('queued');
+    replica.local(cancelAll);
+    expect(replica.job(LATE).state).toBe('cancelled');
   });
 });
 
