@@ -67,6 +67,7 @@ const NEXT_AFTER_ANSWER: Readonly<Record<string, string>> = {
   forbidden: 'use a token with that scope: quorate token create --scope SCOPE',
   tokenExpired: 'make another token: quorate token create',
   notFound: 'list what there is: quorate jobs, quorate runners, quorate cluster status, quorate token list',
+  gone: 'submit it under another --idempotency-key to run it once more',
   alreadyFinal: 'run it again: quorate retry ID, or submit it anew',
   wrongState: 'look at its state: quorate status ID',
   enoughVoters: 'quorate cluster set --voters N, or quorate cluster demote ID',

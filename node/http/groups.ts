@@ -5,6 +5,7 @@ import type { JobSpec } from '../../src/jobs/spec.ts';
 import { identifier, labelsSchema } from '../../src/jobs/spec.ts';
 import { LIMITS } from '../../src/limits.ts';
 import type { Core } from '../core.ts';
+import { idempotencyOf, keyHeaders } from './idempotency-key.ts';
 import { submission, submitOne } from './jobs.ts';
 import { json, route } from './route.ts';
 import type { Route } from './route.ts';
@@ -55,12 +56,18 @@ function createRoute(core: Core): Route {
       maxBytes: { name: 'bodyBytes', value: LIMITS.bodyBytes },
       types: 'orUntyped',
     },
-    responses: { 201: { description: 'The group, held by a quorum.', schema: groupView } },
-    async handle({ body, identity }) {
+    headers: keyHeaders,
+    responses: {
+      201: { description: 'The group, held by a quorum.', schema: groupView },
+      200: { description: 'The group that was made before under this key.', schema: groupView },
+    },
+    async handle({ body, identity, headers }) {
       const { name = null, project = DEFAULT_PROJECT, labels = {}, maxRunning = null, failFast = false } = body;
       const onFailure = failFast ? 'cancel' : 'continue';
-      const group = await core.createGroup(identity, { name, project, labels, maxRunning, onFailure });
-      return { kind: 'json', status: 201, body: group, headers: { location: `/v1/groups/${group.id}` } };
+      const spec = { name, project, labels, maxRunning, onFailure } as const;
+      const { group, existed } = await core.createGroup(identity, spec, idempotencyOf(headers, spec));
+      const location = `/v1/groups/${group.id}`;
+      return { kind: 'json', status: existed ? 200 : 201, body: group, headers: { location } };
     },
   });
 }

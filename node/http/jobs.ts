@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import { z } from 'zod';
 import type { JobView } from '../../src/api/views.ts';
 import { Rejection } from '../../src/errors.ts';
@@ -8,7 +7,7 @@ import { JOB_STATES } from '../../src/jobs/job.ts';
 import { type JobSpec, jobSpecSchema } from '../../src/jobs/spec.ts';
 import { LIMITS } from '../../src/limits.ts';
 import type { Core, ListQuery, Named } from '../core.ts';
-import { canonicalJson } from './canonical-json.ts';
+import { idempotencyOf, keyHeaders } from './idempotency-key.ts';
 import { json, route } from './route.ts';
 import type { Answer, Route, RouteInput } from './route.ts';
 import {
@@ -39,16 +38,9 @@ export function jobRoutes(core: Core): readonly Route[] {
   ];
 }
 
-const idempotencyKey = z
-  .string()
-  .min(1)
-  .max(LIMITS.idempotencyKeyLength)
-  .regex(/^[\x21-\x7e]+$/, 'must be visible ASCII')
-  .optional();
-
 /** What routes that take one job have in common. */
 export const submission = {
-  headers: z.object({ 'idempotency-key': idempotencyKey }),
+  headers: keyHeaders,
   body: {
     kind: 'json',
     schema: jobSpecSchema,
@@ -74,29 +66,17 @@ function submitRoute(core: Core): Route {
   });
 }
 
-function keyOf(header: string | string[] | undefined): string | null {
-  if (header === undefined) return null;
-  const checked = idempotencyKey.safeParse(header);
-  if (checked.success && checked.data !== undefined) return checked.data;
-  throw new Rejection('invalidRequest', `the key must be visible ASCII of at most ${LIMITS.idempotencyKeyLength}`, {
-    field: 'Idempotency-Key',
-    limit: { name: 'idempotencyKeyLength', value: LIMITS.idempotencyKeyLength },
-  });
-}
-
 export async function submitOne(
   core: Core,
   spec: JobSpec,
   { identity, headers }: Pick<RouteInput<unknown, unknown, unknown>, 'identity' | 'headers'>,
 ): Promise<Answer> {
-  const key = keyOf(headers['idempotency-key']);
-  const idempotency = key === null ? null : { key, bodyHash: hash('sha256', canonicalJson(spec)) };
-  const [result] = await core.submit(identity, [{ spec, idempotency }]);
+  const [result] = await core.submit(identity, [{ spec, idempotency: idempotencyOf(headers, spec) }]);
   if (result === undefined) throw new Error('the core gave no answer to a submission');
   if (!result.ok) {
     throw new Rejection(result.code, result.message, result.field === undefined ? {} : { field: result.field });
   }
-  const job = await readBack(core, result.id);
+  const job = result.existed ? await readKept(core, result.id) : await readBack(core, result.id);
   return {
     kind: 'json',
     status: result.existed ? 200 : 201,
@@ -112,6 +92,19 @@ async function readBack(core: Core, id: JobId): Promise<JobView> {
   } catch (error) {
     if (error instanceof Rejection && error.code === 'notFound') return await core.job(id, 'linearizable');
     throw error;
+  }
+}
+
+/** @throws Rejection `gone`: what was submitted once under a key is not made a second time when it is purged */
+async function readKept(core: Core, id: JobId): Promise<JobView> {
+  try {
+    return await core.job(id, 'linearizable');
+  } catch (error) {
+    if (!(error instanceof Rejection) || error.code !== 'notFound') throw error;
+    const what = `the job ${id}, which was submitted under this key, has ended and is purged`;
+    throw new Rejection('gone', `${what}; to run it once more, submit it under another key`, {
+      field: 'Idempotency-Key',
+    });
   }
 }
 

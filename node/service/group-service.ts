@@ -5,7 +5,7 @@ import type { Identity } from '../../src/auth.ts';
 import { Rejection } from '../../src/errors.ts';
 import type { GroupId } from '../../src/ids.ts';
 import type { Group, GroupSpec } from '../../src/jobs/group.ts';
-import type { Command } from '../../src/state/commands.ts';
+import type { Command, Idempotency } from '../../src/state/commands.ts';
 import type { Consistency, GroupQuery } from '../core.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { JobWatch } from './job-watch.ts';
@@ -25,9 +25,17 @@ export class GroupService {
     this.#watch = dependencies.watch;
   }
 
-  create(identity: Identity, spec: GroupSpec): Promise<GroupView> {
-    const id = uuidv7() as GroupId;
-    return this.#propose(identity, { kind: 'createGroup', id, spec }, id);
+  async create(
+    identity: Identity,
+    spec: GroupSpec,
+    idempotency: Idempotency | null,
+  ): Promise<{ readonly group: GroupView; readonly existed: boolean }> {
+    const command: Command = { kind: 'createGroup', id: uuidv7() as GroupId, spec, idempotency };
+    const results = await this.#replica.propose(identity.principal, [command]);
+    expectTaken(results);
+    const [result] = results;
+    const { group = command.id, existed = false } = result?.ok === true ? result : {};
+    return { group: toGroupView(this.#find(group)), existed };
   }
 
   async get(id: GroupId, consistency: Consistency): Promise<GroupView> {

@@ -43,7 +43,7 @@ export function createCore(parts: NodeCoreParts): Core {
     cancelJob: (identity, id, mode) => jobs.cancel(identity, id, mode),
     retryJob: (identity, id) => jobs.retry(identity, id),
     explainJob: (id, consistency) => jobs.explain(id, consistency),
-    createGroup: (identity, spec) => groups.create(identity, spec),
+    createGroup: (identity, spec, idempotency) => groups.create(identity, spec, idempotency),
     group: (id, consistency) => groups.get(id, consistency),
     groups: (query, consistency) => groups.list(query, consistency),
     closeGroup: (identity, id) => groups.close(identity, id),

@@ -1,5 +1,6 @@
 import type { GroupView, Page } from '../api/views.ts';
 import { type CallOptions, type Calls, jsonBody, type PageQuery, queryOf, type WaitOptions } from './calls.ts';
+import type { SubmitOptions } from './jobs-client.ts';
 
 export interface GroupRequest {
   readonly name?: string;
@@ -19,8 +20,9 @@ export class GroupsClient {
     this.#calls = calls;
   }
 
-  create(request: GroupRequest = {}, { signal }: CallOptions = {}): Promise<GroupView> {
-    return this.#calls.post('/v1/groups', { ...jsonBody(request), repeat: 'unsent', signal });
+  create(request: GroupRequest = {}, { idempotencyKey, signal }: SubmitOptions = {}): Promise<GroupView> {
+    const body = jsonBody(request, { 'idempotency-key': idempotencyKey ?? crypto.randomUUID() });
+    return this.#calls.post('/v1/groups', { ...body, repeat: 'always', signal });
   }
 
   get(id: string, options: CallOptions = {}): Promise<GroupView> {

@@ -9,8 +9,8 @@ import { LIMITS } from '../limits.ts';
 import { type ChangeSet, followUpKey } from './change-set.ts';
 import { type Command, type CommandResult, type Placement, refuse, type Refusal } from './commands.ts';
 import { cancelWithChildren } from './follow-ups.ts';
+import { knownRequest, noteRequest } from './idempotency.ts';
 import { checkPlacement, nothingWaitsAhead } from './placement.ts';
-import { idempotencyKey } from './repeats.ts';
 import { isSoundPlan } from './shapes.ts';
 
 type Of<Kind extends Command['kind']> = Extract<Command, { kind: Kind }>;
@@ -37,7 +37,7 @@ export function submit(changes: ChangeSet, command: Of<'submit'>, by: string): C
   const { depth, missing, outcomes } = ties;
   const fresh = submitJob({ id, spec, plan, submittedBy: by, sequence, depth, missing }, now);
   const job = meetDependencies(fresh, outcomes, now);
-  const noted = noteIdempotency(changes, command, by);
+  const noted = noteRequest(changes, command.idempotency, by, { job: id });
   if (noted !== null) return noted;
   state.cluster = { ...cluster, submissions: sequence };
   changes.putJob(null, placeAtOnce(changes, changes.admit(null, job), command.placement));
@@ -172,30 +172,11 @@ function meetDependencies(job: Job, outcomes: ReadonlyMap<JobId, FinalState>, no
 
 /** Answers a submission that stands in the state already, under its id or its key. */
 function knownSubmission(changes: ChangeSet, { id, idempotency }: Of<'submit'>, by: string): CommandResult | null {
-  const { jobs, idempotency: keys } = changes.state;
-  const live = jobs.get(id);
+  const live = changes.state.jobs.get(id);
   if (live !== undefined) {
     return live.submittedBy === by ? { ok: true, job: id, existed: true } : refuse('conflict', 'the id is taken');
   }
-  if (idempotency === null) return null;
-  const known = keys.get(idempotencyKey(by, idempotency.key));
-  if (known === undefined) return null;
-  if (known.bodyHash === idempotency.bodyHash) return { ok: true, job: known.job, existed: true };
-  return refuse('idempotencyConflict', 'the key was used for another request', 'Idempotency-Key');
-}
-
-function noteIdempotency(changes: ChangeSet, { id, idempotency }: Of<'submit'>, by: string): Refusal | null {
-  if (idempotency === null) return null;
-  const { state, now } = changes;
-  if (state.idempotency.size >= LIMITS.idempotencyKeys) {
-    return refuse('tooManyRequests', `the cluster remembers ${LIMITS.idempotencyKeys} keys (idempotencyKeys)`);
-  }
-  const key = idempotencyKey(by, idempotency.key);
-  const record = { job: id, bodyHash: idempotency.bodyHash, expiresAt: now.at + LIMITS.idempotencyTtlMs };
-  state.idempotency.set(key, record);
-  state.due.set({ kind: 'idempotency', key, at: record.expiresAt });
-  changes.record('idempotency', key, record);
-  return null;
+  return knownRequest(changes.state, idempotency, by, 'job');
 }
 
 /** The edge has read the spec before; what comes through it malformed is refused by every replica alike. */

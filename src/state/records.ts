@@ -61,11 +61,11 @@ export interface JoinTokenRecord {
   readonly expiresAt: Timestamp;
 }
 
-export interface IdempotencyRecord {
-  readonly job: JobId;
+/** What was made under a client's key: a job or a group. `bodyHash` tells a repetition from another request. */
+export type IdempotencyRecord = ({ readonly job: JobId } | { readonly group: GroupId }) & {
   readonly bodyHash: string;
   readonly expiresAt: Timestamp;
-}
+};
 
 /**
  * What one proposer (a start of a node) has had applied, so that a repeated proposal changes nothing. A proposal whose

@@ -1,4 +1,5 @@
 import type { Command, CommandResult } from './commands.ts';
+import { idempotencyKey } from './idempotency.ts';
 import type { ProposerRecord } from './records.ts';
 import type { ClusterState } from './state.ts';
 
@@ -51,21 +52,23 @@ export function noteApplied(
 export function repeatedResults(state: ClusterState, commands: readonly Command[], by: string): CommandResult[] | null {
   const results: CommandResult[] = [];
   for (const command of commands) {
-    if (command.kind !== 'submit') results.push({ ok: true });
-    else if (command.idempotency === null) results.push({ ok: true, job: command.id });
-    else {
-      const known = state.idempotency.get(idempotencyKey(by, command.idempotency.key));
-      if (known === undefined) return null;
-      results.push(
-        known.job === command.id ? { ok: true, job: known.job } : { ok: true, job: known.job, existed: true },
-      );
-    }
+    const result = repeatedResult(state, command, by);
+    if (result === null) return null;
+    results.push(result);
   }
   return results;
 }
 
-export function idempotencyKey(by: string, key: string): string {
-  return `${by}\0${key}`;
+function repeatedResult(state: ClusterState, command: Command, by: string): CommandResult | null {
+  if (command.kind !== 'submit' && command.kind !== 'createGroup') return { ok: true };
+  const { id, idempotency = null } = command;
+  if (idempotency === null)
+    return command.kind === 'submit' ? { ok: true, job: command.id } : { ok: true, group: command.id };
+  const known = state.idempotency.get(idempotencyKey(by, idempotency.key));
+  if (known === undefined) return null;
+  const made = 'job' in known ? { job: known.job } : { group: known.group };
+  const isFirst = ('job' in known ? known.job : known.group) === id;
+  return { ok: true, ...made, ...(isFirst ? {} : { existed: true }) };
 }
 
 function isApplied(applied: readonly number[], sequence: number): boolean {

@@ -120,7 +120,11 @@ const SHAPES: Readonly<Record<CommandKind, Check>> = {
   }),
   cancel: shape({ job: isId, mode: oneOf(new Set(['any', 'queued'])) }),
   retry: shape({ job: isId, record: isFinalJob }),
-  createGroup: shape({ id: isNewGroupId, spec: isGroupSpec }),
+  createGroup: shape({
+    id: isNewGroupId,
+    spec: isGroupSpec,
+    idempotency: (idempotency) => idempotency === undefined || orNull(isIdempotency)(idempotency),
+  }),
   closeGroup: shape({ id: isId }),
   cancelGroup: shape({ id: isId }),
   setQueue: shape({ name: isName, change: isQueueChange }),

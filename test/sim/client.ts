@@ -3,7 +3,7 @@ import { isFinal } from '../../src/jobs/job.ts';
 import { Fault, Rejection } from '../../src/errors.ts';
 import type { JobId } from '../../src/ids.ts';
 import type { CommandResult } from '../../src/state/commands.ts';
-import { idempotencyKey } from '../../src/state/repeats.ts';
+import { idempotencyKey } from '../../src/state/idempotency.ts';
 import type { Replica } from '../../node/replica/replica.ts';
 import { call, type Outcome } from './caller.ts';
 import type { Chance } from './chance.ts';
@@ -153,7 +153,8 @@ export async function readAt(simulation: Simulation, machine: Machine, chance: C
 }
 
 async function found(replica: Replica, key: string): Promise<Answer> {
-  const keyed = replica.state.idempotency.get(idempotencyKey(LOCAL.id, key))?.job ?? null;
+  const made = replica.state.idempotency.get(idempotencyKey(LOCAL.id, key));
+  const keyed = made !== undefined && 'job' in made ? made.job : null;
   const job = key.startsWith(KEYLESS) ? (key.slice(KEYLESS.length) as JobId) : keyed;
   if (job === null) return { kind: 'found', job, state: null };
   const record = replica.state.jobs.get(job) ?? (await replica.applier.read((store) => store.get('job', job)));

@@ -98,7 +98,8 @@ export class Reference {
       this.#jobs.set(key, event.job.id);
     }
     for (const { table, key, value } of changes) {
-      if (table === 'idempotency' && value !== null) this.#jobs.set(key.slice(key.indexOf('\0') + 1), value.job);
+      if (table !== 'idempotency' || value === null || !('job' in value)) continue;
+      this.#jobs.set(key.slice(key.indexOf('\0') + 1), value.job);
     }
   }
 }

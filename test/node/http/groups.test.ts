@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { JobView } from '../../../src/api/views.ts';
+import type { Idempotency } from '../../../src/state/commands.ts';
 import { explanationView, groupView, jobView } from '../../../node/http/schemas.ts';
 import { GROUP } from './fake-core.ts';
 import { serve } from './serving.ts';
@@ -26,6 +27,19 @@ describe('groups', () => {
     const { ask, core } = await serve();
     expect((await ask('POST', '/v1/groups', { body: '{}' })).status).toBe(201);
     expect(core.called('createGroup')[0]?.[1]).toMatchObject({ maxRunning: null, onFailure: 'continue' });
+  });
+
+  it('are made once under one key', async () => {
+    const { ask, core } = await serve();
+    const make = async (json: object) => await ask('POST', '/v1/groups', { json, headers: { 'idempotency-key': 'k' } });
+    const [first, again] = [await make({ name: 'all' }), await make({ project: 'default', name: 'all' })];
+    expect([first.status, again.status]).toEqual([201, 200]);
+    expect(again.headers.location).toBe(`/v1/groups/${GROUP}`);
+    const [one, same] = core.called('createGroup').map((call) => call[2] as Idempotency);
+    expect(one).toMatchObject({ key: 'k' });
+    expect(same).toEqual(one);
+    await make({ name: 'others' });
+    expect(core.called('createGroup').at(-1)?.[2]).not.toEqual(one);
   });
 
   it.each([

@@ -4,6 +4,7 @@ import type { FaultCode } from '../../../src/errors.ts';
 import { LIMITS } from '../../../src/limits.ts';
 import type { JobView, Page } from '../../../src/api/views.ts';
 import type { SubmitItem } from '../../../node/core.ts';
+import type { JobId } from '../../../src/ids.ts';
 import { FakeCore } from './fake-core.ts';
 import { responseTo, serve } from './serving.ts';
 
@@ -121,6 +122,18 @@ describe('POST /v1/jobs', () => {
 });
 
 describe('Idempotency-Key', () => {
+  it('of a job that is purged by now is answered with that, and makes no second one', async () => {
+    const { ask, core } = await serve();
+    const submit = async () =>
+      await ask('POST', '/v1/jobs', { json: { command: ['a'] }, headers: { 'idempotency-key': 'k' } });
+    const { id } = (await submit()).json<{ id: JobId }>();
+    core.stored.delete(id);
+    const again = (await submit()).problem();
+    expect(again).toMatchObject({ status: 410, code: 'gone', field: 'Idempotency-Key' });
+    expect(again.detail).toContain(id);
+    expect(core.stored.size).toBe(0);
+  });
+
   const headers = { 'idempotency-key': 'deploy-17' };
 
   it('gives the same job with 200 to the same body in another order of keys', async () => {
