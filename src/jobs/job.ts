@@ -58,6 +58,9 @@ export type EndedAttempt = AttemptBase &
     readonly lostWith?: 'runner';
   };
 
+/** Of a job that had no attempt yet. */
+export const NO_PAST: readonly EndedAttempt[] = [];
+
 export type CancelRequest = { readonly at: Timestamp; readonly by: string };
 
 interface JobBase {

@@ -2,18 +2,19 @@ import { unreachable } from '../errors.ts';
 import type { Incarnation, JobId } from '../ids.ts';
 import { LIMITS } from '../limits.ts';
 import { type Placement, refuse, type Refusal } from '../state/commands.ts';
-import type {
-  AttemptEnd,
-  EndedAttempt,
-  FinalJob,
-  FinalState,
-  Job,
-  LiveAttempt,
-  LiveJob,
-  Moment,
-  QueuedJob,
-  Timestamp,
-  WaitingJob,
+import {
+  type AttemptEnd,
+  type EndedAttempt,
+  type FinalJob,
+  type FinalState,
+  type Job,
+  type LiveAttempt,
+  type LiveJob,
+  type Moment,
+  NO_PAST,
+  type QueuedJob,
+  type Timestamp,
+  type WaitingJob,
 } from './job.ts';
 import type { Dependency, JobPlan } from './plan.ts';
 import { allowsRetryOf, backoffMs } from './retry.ts';
@@ -38,7 +39,7 @@ export interface Submission {
 
 export function submitJob(submission: Submission, now: Moment): QueuedJob | WaitingJob {
   const { missing, ...rest } = submission;
-  const base = { ...rest, submittedAt: now.at, past: [], revivals: 0, index: now.index };
+  const base = { ...rest, submittedAt: now.at, past: NO_PAST, revivals: 0, index: now.index };
   if (missing.length > 0) return { ...base, state: 'waiting', why: 'dependencies', missing };
   return atItsTime(base, now);
 }

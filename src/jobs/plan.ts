@@ -1,5 +1,6 @@
 import type { GroupId, JobId } from '../ids.ts';
 import { LIMITS } from '../limits.ts';
+import { Memo } from '../memo.ts';
 import { type Constraint, parseConstraint } from '../resources/constraint.ts';
 import { fromSpec, type Resources } from '../resources/resources.ts';
 import { parseDuration } from '../units.ts';
@@ -82,6 +83,13 @@ export function planOf(spec: JobSpec): JobPlan {
     withParent: spec.detach === true ? 'detached' : 'cancelled',
     resourceGroup: spec.resourceGroup ?? null,
   };
+}
+
+const sharedPlans = new Memo<JobPlan>(1024);
+
+/** Equal plans as one value: most of a million jobs ask for the same. @param plan one that is sound: JSON tells it whole */
+export function sharePlan(plan: JobPlan): JobPlan {
+  return sharedPlans.get(JSON.stringify(plan), () => plan);
 }
 
 function dependenciesOf(written: JobSpec['dependsOn']): readonly Dependency[] {

@@ -1,7 +1,7 @@
 import { Packr } from 'msgpackr';
 import { Fault, Rejection } from '../errors.ts';
 import type { Job, Timestamp } from '../jobs/job.ts';
-import { planOf } from '../jobs/plan.ts';
+import { keptJob } from '../jobs/kept-job.ts';
 import type { EntryPayload, Proposal } from './commands.ts';
 import type { StateTable, StateTables } from './records.ts';
 import { isProposal } from './shapes.ts';
@@ -103,7 +103,7 @@ export function decodeRecord<Table extends StateTable>(table: Table, bytes: Uint
 
 function withPlan(job: Job): Job {
   try {
-    return { ...job, plan: planOf(job.spec) };
+    return keptJob(job);
   } catch (error) {
     throw new Fault('corrupt', 'a record of a job has no spec that can be planned', { cause: error });
   }

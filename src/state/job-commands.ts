@@ -2,7 +2,8 @@ import { Rejection } from '../errors.ts';
 import type { GroupId, JobId } from '../ids.ts';
 import type { AttemptEnd, FinalJob, FinalState, Job, Moment, UnfinishedJob } from '../jobs/job.ts';
 import { assignJob, cancelJob, endJob, meetDependency, reviveJob, startJob, submitJob } from '../jobs/lifecycle.ts';
-import { type JobPlan, planOf } from '../jobs/plan.ts';
+import { keptSpec } from '../jobs/kept-job.ts';
+import { type JobPlan, planOf, sharePlan } from '../jobs/plan.ts';
 import { keptUntil } from '../jobs/retention.ts';
 import type { JobSpec } from '../jobs/spec.ts';
 import { LIMITS } from '../limits.ts';
@@ -21,7 +22,7 @@ const MAX_REASON_LENGTH = 1024;
 
 export function submit(changes: ChangeSet, command: Of<'submit'>, by: string): CommandResult {
   const { state, now } = changes;
-  const { id, spec } = command;
+  const { id } = command;
   const { cluster } = state;
   if (cluster === null) return refuse('wrongState', 'the cluster is not made yet');
   const known = knownSubmission(changes, command, by);
@@ -29,8 +30,9 @@ export function submit(changes: ChangeSet, command: Of<'submit'>, by: string): C
   if (state.jobs.size >= LIMITS.liveJobs) {
     return refuse('queueFull', `the cluster holds ${LIMITS.liveJobs} jobs that are not final (liveJobs)`);
   }
-  const plan = planSoundly(spec);
+  const plan = planSoundly(command.spec);
   if ('code' in plan) return plan;
+  const spec = keptSpec(command.spec);
   const sequence = cluster.submissions + 1;
   const ties = tiesOf(changes, command, plan);
   if ('code' in ties) return ties;
@@ -183,7 +185,7 @@ function knownSubmission(changes: ChangeSet, { id, idempotency }: Of<'submit'>, 
 function planSoundly(spec: JobSpec): JobPlan | Refusal {
   try {
     const plan = planOf(spec);
-    if (isSoundPlan(plan)) return plan;
+    if (isSoundPlan(plan)) return sharePlan(plan);
   } catch (error) {
     if (error instanceof Rejection) return refuse('invalidRequest', error.message);
   }

@@ -40,4 +40,17 @@ describe('DueTimes', () => {
     expect(due.size).toBe(1);
     expect(due.first()).toEqual({ kind: 'job', key: 'last', at: 1e9 });
   });
+
+  it('gives back in order what many are due at the same time, though many others were taken back', () => {
+    const due = new DueTimes();
+    const keys = Array.from({ length: 5_000 }, (_, n) => `j${(n * 7919) % 5_000}`);
+    for (const name of keys) due.set({ kind: 'job', key: name, at: 7 });
+    for (const name of keys.filter((_, n) => n % 3 === 0)) due.delete('job', name);
+    const left = keys.filter((_, n) => n % 3 !== 0).toSorted((a, b) => (a < b ? -1 : 1));
+    for (const name of left) {
+      expect(due.first()?.key).toBe(name);
+      due.delete('job', name);
+    }
+    expect([due.first(), due.size, due.get('job', 'j1')]).toEqual([null, 0, null]);
+  });
 });
