@@ -5,6 +5,8 @@ import type { Registry } from 'prom-client';
 import type { Readiness } from '../src/api/views.ts';
 import type { NodeId } from '../src/ids.ts';
 import { answerDispatch } from './answer-dispatch.ts';
+import { BlobClient } from './blobs/blob-client.ts';
+import { registerBlobMetrics } from './blobs/blob-metrics.ts';
 import type { NodeConfig } from './config/config.ts';
 import type { Core } from './core.ts';
 import { machineLabels, machineResources } from './execution/machine.ts';
@@ -59,7 +61,6 @@ import { JobMetrics } from './service/metrics.ts';
 import { createCore } from './service/node-core.ts';
 import { QuorumWatch } from './service/quorum-watch.ts';
 import { TokenService } from './service/token-service.ts';
-import { type BlobStore, openBlobStore } from './storage/blob-store.ts';
 import { type DataFolder, openDataFolder } from './storage/data-folder.ts';
 import { openLogStore } from './storage/log-store.ts';
 import { createSnapshotInbox } from './storage/snapshot-inbox.ts';
@@ -95,7 +96,7 @@ interface Base {
 interface Services {
   readonly jobTokens: JobTokens;
   readonly core: Core;
-  readonly blobs: BlobStore;
+  readonly blobs: BlobClient;
   readonly reader: LogReader;
   readonly membership: Membership;
   readonly duties: LeaderDuties;
@@ -273,7 +274,14 @@ async function createServices(
   shutdown.defer(() => {
     for (const part of [...timed, membership, duties, feed]) part.stop();
   });
-  const blobs = await openBlobStore(folder.parts.blobs);
+  const blobs = shutdown.adopt(
+    await BlobClient.start(
+      { logger, onFatal: (error) => events.fatal(error) },
+      { folder: folder.parts.blobs, capacityBytes: config.blobs.spaceBytes },
+    ),
+    (opened) => opened.close(),
+  );
+  registerBlobMetrics(registry, blobs);
   return { core, jobTokens, blobs, reader, membership, duties, removed: removed.promise };
 }
 

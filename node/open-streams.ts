@@ -1,12 +1,13 @@
+import { blobName } from '../src/cas/digest.ts';
 import { unreachable } from '../src/errors.ts';
 import { decodeOpen, encodeBlobHead, encodeLogOffsets, encodeLogPiece } from './open-messages.ts';
 import type { Replica } from './replica/replica.ts';
 import type { LogReader } from './runner/ports.ts';
-import type { BlobStore } from './storage/blob-store.ts';
+import type { BlobStore } from './blobs/port.ts';
 
 /** What this node gives a member that opens a stream: a log, a blob, or the whole state for a follower. */
 export async function* answerOpen(
-  parts: { readonly replica: Replica; readonly reader: LogReader; readonly blobs: BlobStore },
+  parts: { readonly replica: Replica; readonly reader: LogReader; readonly blobs: Pick<BlobStore, 'open'> },
   body: Uint8Array,
   signal: AbortSignal,
 ): AsyncIterable<Uint8Array> {
@@ -32,7 +33,7 @@ export async function* answerOpen(
     }
     case 'blob': {
       const { hash, start, end } = request;
-      const { size, stream } = await parts.blobs.get(hash, { start, end });
+      const { size, stream } = await parts.blobs.open(blobName('sha256', hash), { start, end });
       yield encodeBlobHead({ size });
       if (end > start) yield* stream;
       return;

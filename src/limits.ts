@@ -15,6 +15,8 @@ export const LIMITS = {
   bodyBytes: 1024 * 1024,
   /** Bytes of one blob. */
   blobBytes: 16 * 1024 * 1024 * 1024,
+  /** Bytes of all blobs at one node, when `--blob-space` says nothing else. */
+  blobSpaceBytes: 64 * 1024 * 1024 * 1024,
   commandArguments: 4096,
   envVariables: 1024,
   workdirBytes: 1024,

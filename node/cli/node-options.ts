@@ -17,6 +17,7 @@ export interface NodeOptions {
   readonly advertise?: readonly string[];
   readonly allowHost?: readonly string[];
   readonly killJobs?: true;
+  readonly blobSpace?: string;
   readonly logLevel?: string;
   readonly config?: string;
   readonly tick?: string;
@@ -41,6 +42,7 @@ export function nodeOptions(command: Command): void {
     .option('--advertise <ADDR>', 'the address that other nodes are told, as HOST:PORT; may be repeated', repeated)
     .option('--allow-host <NAME>', 'a name that requests may address this node by; may be repeated', repeated)
     .option('--kill-jobs', 'end the jobs of this machine when the node is stopped')
+    .option('--blob-space <SIZE>', 'what blobs may take of the disk (64GiB)')
     .addOption(new Option('--log-level <LEVEL>', 'what is logged, to standard error').choices(LOG_LEVELS))
     .option('--config <FILE>', 'a JSON file with settings, named as the flags in camelCase');
   const timing = [

@@ -13,6 +13,7 @@ export interface NodeConfig {
   /** Host names, beside the bound one and localhost, that a request's Host header may carry. */
   readonly allowedHosts: readonly string[];
   readonly runner: RunnerConfig | null;
+  readonly blobs: BlobConfig;
   readonly onStop: 'keepJobs' | 'killJobs';
   readonly logLevel: LogLevel;
   readonly timing: TimingConfig;
@@ -32,6 +33,11 @@ export interface RunnerConfig {
   readonly cpu: number | null;
   readonly memoryBytes: number | null;
   readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface BlobConfig {
+  /** What the blobs of this node may take. */
+  readonly spaceBytes: number;
 }
 
 export interface TimingConfig {

@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Rejection } from '../../src/errors.ts';
+import { LIMITS } from '../../src/limits.ts';
 import { formatAddress, isLoopback, sameAddress } from './address.ts';
 import { type Address, DEFAULT_TIMING, type NodeConfig, type RunnerConfig, type TimingConfig } from './config.ts';
 import { readLastStart, resolveAddress, type ServiceName } from './last-start.ts';
@@ -47,6 +48,7 @@ export async function loadNodeConfig(request: ConfigRequest): Promise<NodeConfig
     advertise: settings.advertise ?? [],
     allowedHosts: settings.allowHosts ?? [],
     runner: runnerOf(settings),
+    blobs: { spaceBytes: settings.blobSpace ?? LIMITS.blobSpaceBytes },
     onStop: (settings.killJobs ?? mode === 'dev') ? 'killJobs' : 'keepJobs',
     logLevel: settings.logLevel ?? request.defaultLogLevel,
     timing: timingOf(settings),

@@ -9,8 +9,8 @@ import { Rejection } from '../../src/errors.ts';
 import { LIMITS } from '../../src/limits.ts';
 import type { Address } from '../config/config.ts';
 import type { Core } from '../core.ts';
-import type { BlobStore } from '../storage/blob-store.ts';
 import { Followers } from './followers.ts';
+import type { ServedBlobs } from './blobs.ts';
 import { createGuard } from './guard.ts';
 import type { Guard } from './guard.ts';
 import { createHttpMetrics } from './http-metrics.ts';
@@ -23,7 +23,7 @@ import { routeTable } from './table.ts';
 
 export interface HttpDependencies {
   readonly core: Core;
-  readonly blobs: BlobStore;
+  readonly blobs: ServedBlobs;
   readonly metrics: Registry;
   readonly logger: Logger;
 }

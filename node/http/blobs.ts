@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { Rejection } from '../../src/errors.ts';
 import { LIMITS } from '../../src/limits.ts';
-import type { BlobStore } from '../storage/blob-store.ts';
+import { blobName } from '../../src/cas/digest.ts';
+import type { BlobStore } from '../blobs/port.ts';
 import { readChunks } from './body.ts';
 import { parseRange } from './byte-range.ts';
 import { HttpError } from './problem.ts';
@@ -14,7 +15,10 @@ const hashParams = z.strictObject({
   hash: z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in 64 digits of lower-case hex'),
 });
 
-export function blobRoutes(blobs: BlobStore): readonly Route[] {
+/** What the routes need of the blobs. */
+export type ServedBlobs = Pick<BlobStore, 'put' | 'open' | 'stat'>;
+
+export function blobRoutes(blobs: ServedBlobs): readonly Route[] {
   return [
     putRoute(blobs),
     route({
@@ -45,7 +49,7 @@ export function blobRoutes(blobs: BlobStore): readonly Route[] {
   ];
 }
 
-function putRoute(blobs: BlobStore): Route {
+function putRoute(blobs: ServedBlobs): Route {
   return route({
     method: 'PUT',
     path,
@@ -58,8 +62,10 @@ function putRoute(blobs: BlobStore): Route {
       200: { description: 'They were here already.', schema: blobView },
     },
     async handle({ params, headers, raw }) {
-      checkAnnounced(Number(headers['content-length'] ?? 0));
-      const { size, existed } = await blobs.put(params.hash, readChunks(raw));
+      const announced = headers['content-length'];
+      checkAnnounced(Number(announced ?? 0));
+      const request = announced === undefined ? {} : { size: Number(announced) };
+      const { size, existed } = await blobs.put(blobName('sha256', params.hash), readChunks(raw), request);
       return {
         kind: 'json',
         status: existed ? 200 : 201,
@@ -78,18 +84,18 @@ function checkAnnounced(bytes: number): void {
   });
 }
 
-async function readBlob(blobs: BlobStore, hash: string, rangeHeader: string | undefined): Promise<Answer> {
+async function readBlob(blobs: ServedBlobs, hash: string, rangeHeader: string | undefined): Promise<Answer> {
   const { size } = await expectBlob(blobs, hash);
   const range = parseRange(rangeHeader, size);
   switch (range.kind) {
     case 'whole': {
-      const { stream } = await blobs.get(hash);
+      const { stream } = await blobs.open(blobName('sha256', hash));
       const headers = { ...blobHeaders(hash), 'content-length': String(size) };
       return { kind: 'stream', status: 200, headers, pieces: withheld(stream) };
     }
     case 'part': {
       const { start, end } = range;
-      const { stream } = await blobs.get(hash, { start, end: end + 1 });
+      const { stream } = await blobs.open(blobName('sha256', hash), { start, end: end + 1 });
       const headers = {
         ...blobHeaders(hash),
         'content-length': String(end - start + 1),
@@ -112,8 +118,8 @@ async function* withheld(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint
   if (last !== null) yield last;
 }
 
-async function expectBlob(blobs: BlobStore, hash: string): Promise<{ readonly size: number }> {
-  const found = await blobs.stat(hash);
+async function expectBlob(blobs: ServedBlobs, hash: string): Promise<{ readonly size: number }> {
+  const found = await blobs.stat(blobName('sha256', hash));
   if (found === null) throw new Rejection('notFound', 'there is no such blob');
   return found;
 }

@@ -1,6 +1,6 @@
 import type { Registry } from 'prom-client';
 import type { Core } from '../core.ts';
-import type { BlobStore } from '../storage/blob-store.ts';
+import type { ServedBlobs } from './blobs.ts';
 import { batchRoutes } from './batch.ts';
 import { blobRoutes } from './blobs.ts';
 import { clusterRoutes } from './cluster.ts';
@@ -20,7 +20,7 @@ import { tokenRoutes } from './tokens.ts';
 
 export interface TableDependencies {
   readonly core: Core;
-  readonly blobs: BlobStore;
+  readonly blobs: ServedBlobs;
   readonly registry: Registry;
   readonly metrics: HttpMetrics;
   readonly logger: HttpLogger;

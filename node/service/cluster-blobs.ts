@@ -1,48 +1,48 @@
+import type { BlobName } from '../../src/cas/digest.ts';
 import { Fault, Rejection } from '../../src/errors.ts';
 import type { NodeId } from '../../src/ids.ts';
 import { decodeBlobHead, encodeOpen } from '../open-messages.ts';
 import type { PeerNetwork } from '../p2p/network.ts';
-import type { Blob, BlobStore } from '../storage/blob-store.ts';
+import type { ByteRange } from '../blobs/blob-bytes.ts';
+import type { Blob, BlobStore, PutRequest, PutResult } from '../blobs/port.ts';
 
-interface Range {
-  readonly start: number;
-  readonly end: number;
-}
+type LocalBlobs = Pick<BlobStore, 'put' | 'open' | 'stat'>;
 
-const NOTHING: Range = { start: 0, end: 0 };
-const WHOLE: Range = { start: 0, end: Number.MAX_SAFE_INTEGER };
+const NOTHING: ByteRange = { start: 0, end: 0 };
+const WHOLE: ByteRange = { start: 0, end: Number.MAX_SAFE_INTEGER };
 
 /** The blobs of the whole cluster: what is not here is asked of the members that are connected, one after another. */
-export class ClusterBlobs implements BlobStore {
-  readonly #local: BlobStore;
+export class ClusterBlobs implements LocalBlobs {
+  readonly #local: LocalBlobs;
   readonly #network: Pick<PeerNetwork, 'connected' | 'open'>;
 
-  constructor(local: BlobStore, network: Pick<PeerNetwork, 'connected' | 'open'>) {
+  constructor(local: LocalBlobs, network: Pick<PeerNetwork, 'connected' | 'open'>) {
     this.#local = local;
     this.#network = network;
   }
 
-  put(hash: string, source: AsyncIterable<Uint8Array>): ReturnType<BlobStore['put']> {
-    return this.#local.put(hash, source);
+  put(name: BlobName, source: AsyncIterable<Uint8Array>, request?: PutRequest): Promise<PutResult> {
+    return this.#local.put(name, source, request);
   }
 
-  async get(hash: string, range: Range = WHOLE): Promise<Blob> {
-    if ((await this.#local.stat(hash)) !== null) return this.#local.get(hash, range);
-    const found = await this.#findAtMembers(hash, range);
-    if (found === null) throw new Rejection('notFound', `there is no blob ${hash} at any member that can be reached`);
+  async open(name: BlobName, range: ByteRange = WHOLE): Promise<Blob> {
+    if ((await this.#local.stat(name)) !== null) return this.#local.open(name, range);
+    const found = await this.#findAtMembers(name.hash, range);
+    if (found === null)
+      throw new Rejection('notFound', `there is no blob ${name.hash} at any member that can be reached`);
     return found;
   }
 
-  async stat(hash: string): Promise<{ readonly size: number } | null> {
-    const here = await this.#local.stat(hash);
+  async stat(name: BlobName): Promise<{ readonly size: number } | null> {
+    const here = await this.#local.stat(name);
     if (here !== null) return here;
-    const found = await this.#findAtMembers(hash, NOTHING);
+    const found = await this.#findAtMembers(name.hash, NOTHING);
     if (found === null) return null;
     await readToEnd(found.stream);
     return { size: found.size };
   }
 
-  async #findAtMembers(hash: string, range: Range): Promise<Blob | null> {
+  async #findAtMembers(hash: string, range: ByteRange): Promise<Blob | null> {
     for (const peer of this.#network.connected()) {
       const found = await this.#openAt(peer, hash, range);
       if (found !== null) return found;
@@ -51,7 +51,7 @@ export class ClusterBlobs implements BlobStore {
   }
 
   /** Null when that member does not have it, or is not there after all. */
-  async #openAt(peer: NodeId, hash: string, { start, end }: Range): Promise<Blob | null> {
+  async #openAt(peer: NodeId, hash: string, { start, end }: ByteRange): Promise<Blob | null> {
     const leave = new AbortController();
     const chunks = this.#network.open(peer, encodeOpen({ kind: 'blob', hash, start, end }), leave.signal);
     const iterator = chunks[Symbol.asyncIterator]();

@@ -54,6 +54,7 @@ async function takenPort(): Promise<{ readonly port: number; release(): Promise<
 describe('the configuration of a node', () => {
   it('is whole when nothing is said', async () => {
     expect(await load()).toEqual({
+      blobs: { spaceBytes: 64 * 1024 ** 3 },
       dataDir: data,
       mode: 'up',
       bootstrap: false,

@@ -99,7 +99,7 @@ describe('GET of a blob', () => {
   it.each([1, 3])('of %i pieces never arrives complete when the store finds it damaged', async (count) => {
     const blobs = new FakeBlobs();
     const hash = blobs.add(Buffer.alloc(count, 'x'));
-    blobs.get = async () => ({
+    blobs.open = async () => ({
       size: count,
       stream: (async function* () {
         for (let sent = 0; sent < count; sent += 1) yield Buffer.from('x');

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { Rejection } from '../../../src/errors.ts';
-import type { BlobStore } from '../../../node/storage/blob-store.ts';
+import type { ServedBlobs } from '../../../node/http/blobs.ts';
+import type { BlobName } from '../../../src/cas/digest.ts';
 
 /** Blobs in memory. */
-export class FakeBlobs implements BlobStore {
+export class FakeBlobs implements ServedBlobs {
   readonly stored = new Map<string, Buffer>();
 
   add(bytes: Buffer): string {
@@ -13,7 +14,7 @@ export class FakeBlobs implements BlobStore {
   }
 
   async put(
-    hash: string,
+    { hash }: BlobName,
     bytes: AsyncIterable<Uint8Array>,
   ): Promise<{ readonly size: number; readonly existed: boolean }> {
     const chunks: Uint8Array[] = [];
@@ -27,12 +28,12 @@ export class FakeBlobs implements BlobStore {
     return { size: whole.length, existed };
   }
 
-  async stat(hash: string): Promise<{ readonly size: number } | null> {
+  async stat({ hash }: BlobName): Promise<{ readonly size: number } | null> {
     const found = this.stored.get(hash);
     return found === undefined ? null : { size: found.length };
   }
 
-  async get(hash: string, range?: { readonly start: number; readonly end: number }) {
+  async open({ hash }: BlobName, range?: { readonly start: number; readonly end: number }) {
     const found = this.stored.get(hash);
     if (found === undefined) throw new Rejection('notFound', 'there is no such blob');
     const part = range === undefined ? found : found.subarray(range.start, range.end);

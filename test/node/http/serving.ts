@@ -7,7 +7,7 @@ import { onTestFinished } from 'vitest';
 import type { Problem } from '../../../src/api/views.ts';
 import { createHttpServer } from '../../../node/http/server.ts';
 import type { HttpOptions, HttpServer } from '../../../node/http/server.ts';
-import type { BlobStore } from '../../../node/storage/blob-store.ts';
+import type { ServedBlobs } from '../../../node/http/blobs.ts';
 import { FakeBlobs } from './fake-blobs.ts';
 import { FakeCore } from './fake-core.ts';
 
@@ -42,7 +42,7 @@ export interface Told {
 /** A server on a port of its own over fakes, closed when the test ends. */
 export async function serve(
   core: FakeCore = new FakeCore(),
-  options: Partial<HttpOptions> & { readonly blobs?: BlobStore } = {},
+  options: Partial<HttpOptions> & { readonly blobs?: ServedBlobs } = {},
 ): Promise<Served> {
   const lines: string[] = [];
   const logger = pino({ level: 'trace' }, { write: (line: string) => lines.push(line) });

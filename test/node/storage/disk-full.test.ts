@@ -5,7 +5,8 @@ import { readdir, rm, statfs, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { openBlobStore } from '../../../node/storage/blob-store.ts';
+import { openLocalStore } from '../../../node/blobs/open-local-store.ts';
+import { blobName } from '../../../src/cas/digest.ts';
 import { openDataFolder } from '../../../node/storage/data-folder.ts';
 import { openLogStore } from '../../../node/storage/log-store.ts';
 import { openStateStore } from '../../../node/storage/state-store.ts';
@@ -38,6 +39,10 @@ function mount(): number | null {
 afterAll(() => {
   if (disk !== null) closeSync(disk);
 });
+
+function sha256Of(bytes: Uint8Array) {
+  return blobName('sha256', createHash('sha256').update(bytes).digest('hex'));
+}
 
 describe.skipIf(disk === null)('on a full disk', () => {
   beforeEach(async () => {
@@ -111,15 +116,27 @@ describe.skipIf(disk === null)('on a full disk', () => {
   });
 
   test('a blob is refused and nothing is left of it', async () => {
-    const store = await openBlobStore(join(folder, 'blobs'));
+    const store = await openLocalStore(join(folder, 'blobs'), { capacityBytes: 1024 ** 3 });
     const bytes = Buffer.alloc(1024 * 1024, 7);
-    const hash = createHash('sha256').update(bytes).digest('hex');
+    const name = sha256Of(bytes);
+    const unknown = { size: null, pins: [] };
     async function* chunks(times: number) {
       for (let at = 0; at < times; at++) yield bytes;
     }
-    await expect(store.put(hash, chunks(MEGABYTES + 1))).rejects.toMatchObject({ code: 'diskFull' });
+    await expect(store.put(name, chunks(MEGABYTES + 1), unknown)).rejects.toMatchObject({ code: 'diskFull' });
     expect(await readdir(join(folder, 'blobs', 'incoming'))).toEqual([]);
-    expect((await store.put(hash, chunks(1))).size).toBe(bytes.length);
+    expect((await store.put(name, chunks(1), unknown)).size).toBe(bytes.length);
+    // To the last byte, as others fill it: what is announced is refused, and what the index cannot write is told too.
+    await fill();
+    const other = sha256Of(Buffer.alloc(1000, 8));
+    async function* few() {
+      yield Buffer.alloc(1000, 8);
+    }
+    await expect(store.put(other, few(), { size: 1000, pins: [] })).rejects.toMatchObject({ code: 'diskFull' });
+    expect((await store.open(name, { start: 0, end: 10 })).size).toBe(bytes.length);
+    await rm(join(folder, 'filler'));
+    expect((await store.put(other, few(), { size: 1000, pins: [] })).existed).toBe(false);
+    await store.close();
   });
 
   test('the data folder tells it with a code', async () => {

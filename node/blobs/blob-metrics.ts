@@ -1,0 +1,44 @@
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { BlobFigures } from './port.ts';
+
+/** @param blobs whose thread is asked once a scrape */
+export function registerBlobMetrics(registry: Registry, blobs: { figures(): Promise<BlobFigures> }): void {
+  const registers = [registry];
+  let asked: Promise<BlobFigures> | null = null;
+  const figures = (): Promise<BlobFigures> =>
+    (asked ??= blobs.figures().finally(() => {
+      asked = null;
+    }));
+  const gauge = (name: string, help: string, read: (told: BlobFigures) => number): void => {
+    new Gauge({
+      name,
+      help,
+      registers,
+      async collect() {
+        this.set(read(await figures()));
+      },
+    });
+  };
+  const counter = (name: string, help: string, read: (told: BlobFigures) => number): void => {
+    new Counter({
+      name,
+      help,
+      registers,
+      async collect() {
+        const value = read(await figures());
+        this.reset();
+        this.inc(value);
+      },
+    });
+  };
+  gauge('quorate_blobs', 'Blobs on the disk of this node.', (told) => told.blobs);
+  gauge('quorate_blob_bytes', 'Bytes of the blobs on the disk of this node.', (told) => told.bytes);
+  gauge('quorate_blob_space_bytes', 'What the blobs of this node may take.', (told) => told.capacityBytes);
+  counter('quorate_blobs_evicted_total', 'Blobs that went to make room.', (told) => told.evicted);
+  counter('quorate_blobs_damaged_total', 'Blobs whose bytes were found to have gone bad.', (told) => told.damaged);
+  counter(
+    'quorate_blob_scrubbed_bytes_total',
+    'Bytes read to see whether they are still right.',
+    (told) => told.scrubbedBytes,
+  );
+}

@@ -1,0 +1,62 @@
+import { isMainThread, parentPort, type MessagePort, workerData } from 'node:worker_threads';
+import { pino } from 'pino';
+import { assert } from '../../src/errors.ts';
+import { BlobHost } from './blob-host.ts';
+import { toPlain } from './plain-error.ts';
+import type { BlobCall, BlobResults, BlobThreadData, FromThread, ToThread } from './port.ts';
+import { ThreadStreams } from './thread-streams.ts';
+
+/** The thread that the bytes of blobs are read, hashed, written and sent in, so that consensus never waits for them. */
+async function serve(port: MessagePort, data: BlobThreadData): Promise<void> {
+  const post = (message: FromThread, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
+  const streams = new ThreadStreams(post);
+  const logger = pino({ level: data.logLevel, base: null }, { write: (line: string) => post({ kind: 'log', line }) });
+  const host = await BlobHost.open(data, logger);
+
+  async function answer(id: number, call: BlobCall): Promise<void> {
+    try {
+      post({ kind: 'answer', id, result: await carryOut(id, call) });
+    } catch (error) {
+      post({ kind: 'failed', id, error: toPlain(error) });
+    }
+  }
+
+  async function carryOut(id: number, call: BlobCall): Promise<BlobResults[keyof BlobResults]> {
+    switch (call.method) {
+      case 'put': {
+        const source = streams.receive(id);
+        try {
+          return await host.put(call.name, source, { size: call.size, pins: call.pins });
+        } finally {
+          // A put that failed before it read leaves it too.
+          await source.return();
+          streams.leave(id);
+        }
+      }
+      case 'open': {
+        const { size, stream } = await host.read(call.name, call.range);
+        // Behind the answer, so that the other side is there to receive.
+        setImmediate(() => void streams.send(id, stream));
+        return { size };
+      }
+      case 'close':
+        await host.close();
+        return null;
+      default:
+        return await host.call(call);
+    }
+  }
+
+  port.on('message', (message: ToThread) => {
+    if (message.kind === 'call') void answer(message.id, message.call);
+    else streams.onMessage(message);
+  });
+  post({ kind: 'opened', error: null });
+}
+
+assert(!isMainThread && parentPort !== null, 'the blob thread is started by blob-client.ts');
+const toMain = parentPort;
+serve(toMain, workerData as BlobThreadData).catch((error: unknown) => {
+  toMain.postMessage({ kind: 'opened', error: toPlain(error) } satisfies FromThread);
+  toMain.close();
+});

@@ -1,0 +1,106 @@
+import type { BlobName } from '../../src/cas/digest.ts';
+import type { ByteRange } from './blob-bytes.ts';
+import type { Pin } from './blob-index.ts';
+import type { PlainError } from './plain-error.ts';
+import type { StreamMessage } from './thread-streams.ts';
+
+/**
+ * What the rest of the node sees of the blobs, and what goes between the main thread and the thread that the bytes are
+ * read, hashed, written and sent in (`blob-thread.ts`): plain data.
+ */
+export interface BlobStore {
+  /**
+   * Takes the bytes once they are durable and have that name; otherwise nothing stays. Those of a blob that is here
+   * already are checked and not written again.
+   * @throws Rejection `hashMismatch`, `tooLarge`; Fault `diskFull`, `diskFailed`; and what `source` throws
+   */
+  put(name: BlobName, source: AsyncIterable<Uint8Array>, options?: PutRequest): Promise<PutResult>;
+  /**
+   * Takes a file of this machine that nobody writes to any more, without copying its bytes where it lies on the same
+   * disk; the file stays. @throws as `put`; Rejection `notFound`
+   */
+  putFile(name: BlobName, path: string, options?: Pick<PutRequest, 'pins'>): Promise<PutResult>;
+  /**
+   * `end` of the range is exclusive; both are cut to the size. What is read whole is checked: its end comes only when
+   * the hash is right. @throws Rejection `notFound`, `invalidRequest`; while reading Fault `corrupt`, `diskFailed`
+   */
+  open(name: BlobName, range?: ByteRange): Promise<Blob>;
+  /** Null when it is nowhere. */
+  stat(name: BlobName): Promise<{ readonly size: number } | null>;
+  /** Those of them that are nowhere, in their order. */
+  missing(names: readonly BlobName[]): Promise<readonly BlobName[]>;
+  /** Keeps what is here from being evicted. @throws Rejection `notFound` */
+  pin(name: BlobName, pins: readonly Pin[]): Promise<void>;
+  /** Lets go of all that this owner pinned at this node. */
+  release(owner: string): Promise<void>;
+}
+
+export interface PutRequest {
+  /** As announced. */
+  readonly size?: number;
+  readonly pins?: readonly Pin[];
+}
+
+export interface PutResult {
+  readonly size: number;
+  /** It was here before. */
+  readonly existed: boolean;
+}
+
+export interface Blob {
+  /** Of the whole blob, whatever part is read. */
+  readonly size: number;
+  readonly stream: AsyncIterable<Uint8Array>;
+}
+
+/** Since the start of the node, but for what is there now. */
+export interface BlobFigures {
+  readonly blobs: number;
+  readonly bytes: number;
+  readonly capacityBytes: number;
+  readonly evicted: number;
+  readonly damaged: number;
+  readonly scrubbedBytes: number;
+}
+
+/** With `put` come the bytes, in the stream of the same number; with the answer to `open` they go back. */
+export type BlobCall =
+  | { readonly method: 'put'; readonly name: BlobName; readonly size: number | null; readonly pins: readonly Pin[] }
+  | { readonly method: 'putFile'; readonly name: BlobName; readonly path: string; readonly pins: readonly Pin[] }
+  | { readonly method: 'open'; readonly name: BlobName; readonly range: ByteRange }
+  | { readonly method: 'stat'; readonly name: BlobName }
+  | { readonly method: 'missing'; readonly names: readonly BlobName[] }
+  | { readonly method: 'pin'; readonly name: BlobName; readonly pins: readonly Pin[] }
+  | { readonly method: 'release'; readonly owner: string }
+  | { readonly method: 'figures' }
+  | { readonly method: 'close' };
+
+export interface BlobResults {
+  readonly put: PutResult;
+  readonly putFile: PutResult;
+  readonly open: { readonly size: number };
+  readonly stat: { readonly size: number } | null;
+  readonly missing: readonly BlobName[];
+  readonly pin: null;
+  readonly release: null;
+  readonly figures: BlobFigures;
+  readonly close: null;
+}
+
+export type ToThread = { readonly kind: 'call'; readonly id: number; readonly call: BlobCall } | StreamMessage;
+
+export type FromThread =
+  /** Once, when the store is open or could not be opened. */
+  | { readonly kind: 'opened'; readonly error: PlainError | null }
+  | { readonly kind: 'answer'; readonly id: number; readonly result: BlobResults[keyof BlobResults] }
+  | { readonly kind: 'failed'; readonly id: number; readonly error: PlainError }
+  /** A line of the log as JSON. */
+  | { readonly kind: 'log'; readonly line: string }
+  | StreamMessage;
+
+/** What the thread is started with. */
+export interface BlobThreadData {
+  readonly folder: string;
+  readonly capacityBytes: number;
+  readonly logLevel: string;
+}
