@@ -2,6 +2,7 @@ import type { Identity, Scope } from '../src/auth.ts';
 import type { EventFilter } from '../src/api/event-filter.ts';
 import type { FeedItem } from '../src/api/event-view.ts';
 import type { EventPosition } from '../src/api/to-event-view.ts';
+import type { FiringView, ScheduleView } from '../src/api/schedule-view.ts';
 import type {
   ClusterView,
   CreatedJoinToken,
@@ -24,6 +25,7 @@ import type { JobState } from '../src/jobs/job.ts';
 import type { QueueChange } from '../src/jobs/queue-settings.ts';
 import type { JobSpec } from '../src/jobs/spec.ts';
 import type { Idempotency } from '../src/state/commands.ts';
+import type { ScheduleSettings } from '../src/schedules/schedule.ts';
 import type { VoterPolicy } from '../src/state/records.ts';
 
 /**
@@ -60,6 +62,7 @@ export interface JobFilter {
   readonly name?: string;
   readonly group?: GroupId;
   readonly parent?: JobId;
+  readonly schedule?: string;
   /** All must match. */
   readonly labels?: Readonly<Record<string, string>>;
 }
@@ -78,6 +81,12 @@ export interface GroupQuery {
 }
 
 export interface QueueQuery {
+  readonly limit: number;
+  /** The name behind which to begin; from the page before. */
+  readonly cursor: string | null;
+}
+
+export interface ScheduleQuery {
   readonly limit: number;
   /** The name behind which to begin; from the page before. */
   readonly cursor: string | null;
@@ -156,6 +165,22 @@ export interface Core {
 
   /** What jobs do, by state and in total. Looks at no jobs. */
   stats(consistency: Consistency): Promise<StatsView>;
+  /** Another one of this name: Rejection `conflict`; an equal one: `existed`. */
+  createSchedule(
+    identity: Identity,
+    name: string,
+    settings: ScheduleSettings,
+  ): Promise<{ readonly schedule: ScheduleView; readonly existed: boolean }>;
+  /** @throws Rejection `unknownSchedule`, as do the others */
+  schedule(name: string, consistency: Consistency): Promise<ScheduleView>;
+  /** By name. */
+  schedules(query: ScheduleQuery, consistency: Consistency): Promise<Page<ScheduleView>>;
+  /** What is left out stays. */
+  setSchedule(identity: Identity, name: string, change: Partial<ScheduleSettings>): Promise<ScheduleView>;
+  /** Its jobs stay. */
+  deleteSchedule(identity: Identity, name: string): Promise<void>;
+  /** Fires it at once. @throws Rejection `schedulePaused`, `scheduleBusy`, or why its job was refused */
+  triggerSchedule(identity: Identity, name: string): Promise<FiringView>;
 
   /** Fails before the first event where it can, so that the edge can still answer with a status. */
   logs(id: JobId, query: LogQuery, signal: AbortSignal): Promise<AsyncIterable<LogEvent>>;

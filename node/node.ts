@@ -23,6 +23,7 @@ import {
 import { handOver } from './hand-over.ts';
 import { createHttpServer } from './http/server.ts';
 import { answerStranger } from './joining.ts';
+import { CronLines } from './cron/cron-line.ts';
 import { LeaderDuties } from './leader/duties.ts';
 import { MemberSearch } from './member-search.ts';
 import { type KnownMembers, Membership } from './membership.ts';
@@ -48,6 +49,7 @@ import { ClusterService } from './service/cluster-service.ts';
 import { EventFeed } from './service/event-feed.ts';
 import { GroupService } from './service/group-service.ts';
 import { QueueService } from './service/queue-service.ts';
+import { ScheduleService } from './service/schedule-service.ts';
 import { pictureOf } from './service/cluster-view.ts';
 import { JobTokens } from './service/job-tokens.ts';
 import { OwnThings } from './service/own-things.ts';
@@ -239,6 +241,7 @@ async function createServices(
     jobs: new JobService({ replica, jobs, watch }),
     groups: new GroupService({ replica, watch }),
     queues: new QueueService(replica),
+    schedules: new ScheduleService({ replica, lines: new CronLines(), now: Date.now }),
     logs: new LogService({ self, replica, jobs, watch, network, reader }),
     events: feed,
     cluster: new ClusterService({ self, replica, network, capacity, inquiry }),

@@ -49,6 +49,10 @@ export const LIMITS = {
   /** Final jobs that are kept, about; beyond it those go first whose time would be over first. */
   finalJobs: 1_000_000,
   groupRunningMax: 1_000_000,
+  schedules: 10_000,
+  cronLength: 256,
+  /** How late a firing of a schedule may be made up, at most. */
+  catchUpMaxMs: 365 * 24 * 60 * 60 * 1000,
   /** Queues for which something is set. */
   queues: 10_000,
   queueWeightMax: 1000,

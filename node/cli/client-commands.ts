@@ -4,6 +4,7 @@ import { declareJobs } from './job-commands.ts';
 import { declareMachines } from './machine-commands.ts';
 import { declareMore } from './more-commands.ts';
 import { declareQueues } from './queue-commands.ts';
+import { declareSchedules } from './schedule-commands.ts';
 import { declareSubmitting } from './submitting-commands.ts';
 
 /** What asks a running cluster, in the order of the help. */
@@ -12,6 +13,7 @@ export function declareClientCommands(declare: Declare): void {
   declareJobs(declare);
   declareGroups(declare);
   declareQueues(declare);
+  declareSchedules(declare);
   declareMachines(declare);
   declareMore(declare);
 }

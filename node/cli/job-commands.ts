@@ -13,6 +13,7 @@ export function declareJobs(declare: Declare): void {
     .option('--name <NAME>', 'only those of this name')
     .option('--group <ID>', 'only those of this group')
     .option('--parent <ID>', 'only those that this job submitted')
+    .option('--schedule <NAME>', 'only those that this schedule submitted')
     .option('--label <K=V>', 'only those with this label; may be repeated, then all must match', repeated)
     .option('--limit <N>', 'how many at most (50)', atLeastOne)
     .option('--all', 'every one');

@@ -17,6 +17,7 @@ export interface JobsOptions extends ConnectionOptions {
   readonly name?: string;
   readonly group?: string;
   readonly parent?: string;
+  readonly schedule?: string;
   readonly label?: readonly string[];
   readonly limit?: number;
   readonly all?: true;
@@ -51,7 +52,7 @@ export async function jobs(context: CommandContext, _operands: readonly [], opti
 }
 
 function queryOf(options: JobsOptions, limit: number): JobQuery {
-  const { state, queue, project, name, group, parent, label } = options;
+  const { state, queue, project, name, group, parent, schedule, label } = options;
   return {
     ...(state === undefined ? {} : { state }),
     ...(queue === undefined ? {} : { queue }),
@@ -59,6 +60,7 @@ function queryOf(options: JobsOptions, limit: number): JobQuery {
     ...(name === undefined ? {} : { name }),
     ...(group === undefined ? {} : { group }),
     ...(parent === undefined ? {} : { parent }),
+    ...(schedule === undefined ? {} : { schedule }),
     ...(label === undefined ? {} : { labels: pairs('--label', label, () => undefined) }),
     // One beyond the limit tells whether there are more.
     limit: Math.min(limit + 1, LIMITS.listMax),

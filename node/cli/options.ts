@@ -43,9 +43,10 @@ export interface SpecOptions {
   readonly resourceGroup?: string;
 }
 
-export function specOptions(command: Command): Command {
+/** @param nameFlag of the job's name, where `--name` means another thing */
+export function specOptions(command: Command, nameFlag = 'name'): Command {
   return command
-    .option('--name <NAME>', 'a name for people')
+    .option(`--${nameFlag} <NAME>`, 'a name for people')
     .option('--project <NAME>', 'the project that it belongs to')
     .option('--queue <NAME>', 'the queue that it waits in')
     .option('--label <K=V>', 'a label; may be repeated', repeated)

@@ -29,6 +29,7 @@ export function describeJob(job: JobView, now: number): string {
     ['command', formatCommand(spec.command)],
     ['project', job.project],
     ['queue', job.queue],
+    ['schedule', job.schedule === null ? null : `${job.schedule.name}, ${job.schedule.due ?? 'by hand'}`],
     ['labels', pairsOf(spec.labels)],
     ['resources', spec.resources === undefined ? null : JSON.stringify(spec.resources)],
     ['constraints', spec.constraints === undefined ? null : spec.constraints.join(', ')],

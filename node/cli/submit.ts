@@ -3,7 +3,7 @@ import type { CommandContext } from './command-context.ts';
 import { connect } from './connect.ts';
 import { EXIT } from './exit-codes.ts';
 import type { ConnectionOptions, SpecOptions } from './options.ts';
-import { nameOf, readText } from './read-input.ts';
+import { readSpec } from './read-spec.ts';
 import { specFromFlags } from './spec-from-flags.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -28,16 +28,4 @@ export async function submit(
   const job = await client.jobs.submit(spec as JobSpec, idempotencyKey === undefined ? {} : { idempotencyKey });
   await (options.json === true ? context.stdout.json(job) : context.stdout.line(job.id));
   return EXIT.done;
-}
-
-async function readSpec(context: CommandContext, file: string): Promise<object> {
-  const text = await readText(file, context.stdin, 'specBytes');
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new UsageError(`${nameOf(file)} is not JSON: ${error instanceof Error ? error.message : 'malformed'}`);
-  }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-  throw new UsageError(`${nameOf(file)} must hold one job spec`, `for many: quorate batch ${file}`);
 }

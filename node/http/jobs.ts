@@ -116,6 +116,7 @@ const listQuery = z.strictObject({
   label: labelsWanted,
   group: z.string().transform(groupId).optional(),
   parent: z.string().transform(jobId).optional(),
+  schedule: z.string().max(LIMITS.nameLength).optional(),
   ...pageQuery,
   consistency,
 });
@@ -143,7 +144,7 @@ function filteredBy({ parent, group }: z.output<typeof listQuery>): Named | null
 }
 
 function toListQuery(query: z.output<typeof listQuery>): ListQuery {
-  const { state, queue, project, name, group, parent, label: labels } = query;
+  const { state, queue, project, name, group, parent, schedule, label: labels } = query;
   return {
     filter: {
       ...(state === undefined ? {} : { state }),
@@ -153,6 +154,7 @@ function toListQuery(query: z.output<typeof listQuery>): ListQuery {
       ...(group === undefined ? {} : { group }),
       ...(parent === undefined ? {} : { parent }),
       ...(labels === undefined ? {} : { labels }),
+      ...(schedule === undefined ? {} : { schedule }),
     },
     limit: query.limit,
     cursor: query.cursor ?? null,

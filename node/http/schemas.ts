@@ -148,6 +148,10 @@ export const jobView = z
     attempts: z.array(attemptView),
     parent: z.string().nullable(),
     group: z.string().nullable(),
+    schedule: z
+      .object({ name: z.string(), due: time.nullable().meta({ description: 'Null: it was triggered.' }) })
+      .nullable()
+      .meta({ description: 'The schedule that submitted it.' }),
     waitsFor: waitView.nullable().meta({ description: 'Null unless it waits.' }),
     index: z.int(),
   })

@@ -14,6 +14,7 @@ import { logRoutes } from './logs.ts';
 import type { Route } from './route.ts';
 import { queueRoutes } from './queues.ts';
 import { runnerRoutes } from './runners.ts';
+import { scheduleRoutes } from './schedules.ts';
 import type { HttpLogger } from './serve.ts';
 import { statsRoutes } from './stats.ts';
 import { tokenRoutes } from './tokens.ts';
@@ -39,6 +40,7 @@ export function routeTable(dependencies: TableDependencies): readonly Route[] {
     ...statsRoutes(core),
     ...logRoutes(core, followers.logs),
     ...eventRoutes(core, followers.events),
+    ...scheduleRoutes(core),
     ...runnerRoutes(core),
     ...clusterRoutes(core),
     ...tokenRoutes(core),

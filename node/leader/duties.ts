@@ -6,7 +6,9 @@ import type { MemberReport } from '../member-messages.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { NodeId } from '../../src/ids.ts';
 import { LIMITS } from '../../src/limits.ts';
+import { CronLines } from '../cron/cron-line.ts';
 import { Clock } from './clock.ts';
+import { Firer } from './firer.ts';
 import { Leases } from './leases.ts';
 import { LEADER_LIMITS, LEADER_TIMES } from './limits.ts';
 import { Placer } from './placer.ts';
@@ -19,6 +21,7 @@ export class LeaderDuties {
   readonly #replica: Replica;
   readonly #placer: Placer;
   readonly #clock: Clock;
+  readonly #firer: Firer;
   readonly #purger: Purger;
   readonly #voters: Voters;
   #timer: NodeJS.Timeout | null = null;
@@ -31,6 +34,7 @@ export class LeaderDuties {
     this.#replica = replica;
     this.#placer = new Placer(replica, logger);
     this.#clock = new Clock(replica, logger);
+    this.#firer = new Firer({ replica, logger, lines: new CronLines() }, LEADER_LIMITS);
     this.#purger = new Purger(
       { replica, logger },
       { finalJobs: LIMITS.finalJobs, batch: LEADER_LIMITS.purgesPerRound },
@@ -60,18 +64,21 @@ export class LeaderDuties {
     if (events.some(decidesAboutWaitingJobs)) this.#placer.wake();
     if (events.some(({ kind }) => kind === 'node')) void this.#voters.review();
     this.#clock.review();
+    this.#firer.review();
     this.#purger.changed(events);
   }
 
   stop(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
-    for (const duty of [this.#placer, this.#clock, this.#purger, this.#voters, this.leases]) duty.stop();
+    const { leases } = this;
+    for (const duty of [this.#placer, this.#clock, this.#firer, this.#purger, this.#voters, leases]) duty.stop();
   }
 
   #start(): void {
     if (this.#timer !== null) return;
-    for (const duty of [this.leases, this.#voters, this.#clock, this.#placer, this.#purger]) duty.start();
+    const { leases } = this;
+    for (const duty of [leases, this.#voters, this.#clock, this.#firer, this.#placer, this.#purger]) duty.start();
     this.#reviewedAt = performance.now();
     this.#timer = setInterval(() => this.#review(), LEADER_TIMES.reviewMs);
   }

@@ -5,6 +5,10 @@ export const LEADER_LIMITS = {
   purgesPerRound: JOBS_PER_PURGE,
   /** Placements in one proposal. */
   placementsPerRound: 512,
+  /** Firings of schedules in one proposal. */
+  firingsPerRound: 512,
+  /** Missed times of schedules that are counted in one round; beyond them it is told that there were more. */
+  missedPerRound: 10_000,
   /** Of the membership, one after another; what is left comes at the next review. */
   changesPerReview: 32,
 } as const;
@@ -14,6 +18,10 @@ export const LEADER_TIMES = {
   reviewMs: 500,
   /** Pause after a proposal of the leader's duties that the log did not take. */
   retryPauseMs: 100,
+  /** Work of cron lines that is done without letting the event loop turn. */
+  cronSliceMs: 5,
+  /** How often the clock is looked at while a schedule waits for its time: it may jump, and timers do not. */
+  lookAtClockMs: 30_000,
   /** Between two proposals to purge. */
   purgePauseMs: 200,
   /** How often final jobs are counted anew. */

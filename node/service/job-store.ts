@@ -49,9 +49,10 @@ interface JobPage {
 
 /** Jobs among which all are that the filter lets through, as few as the database finds without looking at others. */
 function candidates(store: StateStore, { filter, cursor }: ListQuery): AsyncIterable<Job> {
-  const { state, queue, project, group, parent } = filter;
+  const { state, queue, project, group, parent, schedule } = filter;
   if (group !== undefined) return store.jobsAmong({ by: 'group', value: group }, cursor);
   if (parent !== undefined) return store.jobsAmong({ by: 'parent', value: parent }, cursor);
+  if (schedule !== undefined) return store.jobsAmong({ by: 'schedule', value: schedule }, cursor);
   if (state !== undefined) {
     return isFinalState(state) ? store.jobsAmong({ by: 'finalState', value: state }, cursor) : store.liveJobs(cursor);
   }
@@ -96,6 +97,7 @@ function matches(job: Job, filter: JobFilter): boolean {
     (filter.project === undefined || job.plan.project === filter.project) &&
     (filter.group === undefined || job.plan.group === filter.group) &&
     (filter.parent === undefined || job.plan.parent === filter.parent) &&
+    (filter.schedule === undefined || job.schedule?.name === filter.schedule) &&
     (filter.name === undefined || job.spec.name === filter.name) &&
     Object.entries(filter.labels ?? {}).every(([label, value]) => job.spec.labels?.[label] === value)
   );

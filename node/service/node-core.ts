@@ -11,6 +11,7 @@ import type { LogService } from './log-service.ts';
 import type { MemberService } from './member-service.ts';
 import type { OwnThings } from './own-things.ts';
 import type { QueueService } from './queue-service.ts';
+import type { ScheduleService } from './schedule-service.ts';
 import type { TokenService } from './token-service.ts';
 
 export interface NodeCoreParts {
@@ -20,6 +21,7 @@ export interface NodeCoreParts {
   readonly jobs: JobService;
   readonly groups: GroupService;
   readonly queues: QueueService;
+  readonly schedules: ScheduleService;
   readonly logs: LogService;
   readonly events: EventFeed;
   readonly cluster: ClusterService;
@@ -31,7 +33,7 @@ export interface NodeCoreParts {
 
 /** Puts the services together into what an edge asks. */
 export function createCore(parts: NodeCoreParts): Core {
-  const { self, replica, own, jobs, groups, queues, logs, events, cluster, members, backups, tokens, readiness } =
+  const { self, replica, own, jobs, groups, queues, schedules, logs, events, cluster, members, backups, tokens } =
     parts;
   return {
     authenticate: (bearer) => tokens.authenticate(bearer),
@@ -54,6 +56,12 @@ export function createCore(parts: NodeCoreParts): Core {
     setQueue: (identity, name, change) => queues.set(identity, name, change),
     resetQueue: (identity, name) => queues.reset(identity, name),
     stats: (consistency) => cluster.stats(consistency),
+    createSchedule: (identity, name, settings) => schedules.create(identity, name, settings),
+    schedule: (name, consistency) => schedules.get(name, consistency),
+    schedules: (query, consistency) => schedules.list(query, consistency),
+    setSchedule: (identity, name, change) => schedules.set(identity, name, change),
+    deleteSchedule: (identity, name) => schedules.delete(identity, name),
+    triggerSchedule: (identity, name) => schedules.trigger(identity, name),
     logs: (id, query, signal) => logs.read(id, query, signal),
     events: ({ after, filter }, signal) => events.follow(after, filter, signal),
     runners: (consistency) => cluster.runners(consistency),
@@ -78,7 +86,7 @@ export function createCore(parts: NodeCoreParts): Core {
     createToken: (identity, request) => tokens.create(identity, request),
     createJoinToken: (identity, request) => tokens.createJoinToken(identity, request),
     revokeToken: (identity, id) => tokens.revoke(identity, id),
-    readiness,
+    readiness: parts.readiness,
     appliedIndex: () => replica.applier.applied,
   };
 }

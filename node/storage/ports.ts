@@ -31,6 +31,7 @@ export type JobsAmong =
   | { readonly by: 'finalState'; readonly value: FinalState }
   | { readonly by: 'group'; readonly value: GroupId }
   | { readonly by: 'parent'; readonly value: JobId }
+  | { readonly by: 'schedule'; readonly value: string }
   /** Any but the default one. */
   | { readonly by: 'project' | 'queue'; readonly value: string };
 

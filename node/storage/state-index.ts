@@ -18,6 +18,7 @@ import { INDEX_ROWS, INDEX_VERSION_KEY, isJobKey } from './state-keys.ts';
  *     #g · group's id · NUL · job id                                                              jobs of a group
  *     #p · parent's id · NUL · job id                                                             children
  *     #j · project · NUL · job id                                                                 of named projects
+ *     #d · schedule · NUL · job id                                                                of schedules
  *     #q · queue · NUL · job id                                                                   of named queues
  *
  * Jobs of the default project and queue have no rows there: what is asked of those is nearly all, and each row costs.
@@ -30,6 +31,7 @@ const LETTERS: Readonly<Record<JobsAmong['by'], string>> = {
   parent: '#p',
   project: '#j',
   queue: '#q',
+  schedule: '#d',
 };
 const NOTHING = new Uint8Array(0);
 /** Sorts behind every id. */
@@ -53,6 +55,7 @@ export function indexRowsOf(job: Job): IndexRow[] {
   if (plan.queue !== DEFAULT_NAME) keys.push(prefixOf('queue', plan.queue) + id);
   if (plan.group !== null) keys.push(prefixOf('group', plan.group) + id);
   if (plan.parent !== null) keys.push(prefixOf('parent', plan.parent) + id);
+  if (job.schedule !== undefined) keys.push(prefixOf('schedule', job.schedule.name) + id);
   const rows = keys.map((key) => ({ key, value: NOTHING }));
   if (!isFinal(job)) return rows;
   const until = String(keptUntil(job)).padStart(TIME_DIGITS, '0');

@@ -20,6 +20,7 @@ export const TABLE_LETTERS: Readonly<Record<StateTable, string>> = {
   group: 'g',
   followUp: 'u',
   queue: 'q',
+  schedule: 's',
 };
 export const FINAL_JOB_LETTER = 'f';
 

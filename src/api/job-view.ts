@@ -21,9 +21,15 @@ export function toJobView(job: Job): JobView {
     attempts,
     parent: job.plan.parent,
     group: job.plan.group,
+    schedule: scheduleView(job),
     waitsFor: job.state === 'waiting' ? waitView(job) : null,
     index: job.index,
   };
+}
+
+function scheduleView({ schedule }: Job): JobView['schedule'] {
+  if (schedule === undefined) return null;
+  return { name: schedule.name, due: schedule.due === null ? null : toTime(schedule.due) };
 }
 
 /** What a job waits for, as the API tells it. */

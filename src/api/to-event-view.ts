@@ -14,14 +14,14 @@ export interface EventPosition {
 /** A change as it is kept for readers to come: of a job what an event tells, since its spec may be large. */
 export type KeptChange =
   | { readonly kind: 'job'; readonly id: string; readonly job: JobEventView | null }
-  | Exclude<ChangeEvent, { readonly kind: 'job' | 'purged' | 'token' }>;
+  | Exclude<ChangeEvent, { readonly kind: 'job' | 'purged' | 'token' | 'schedule' }>;
 
 export interface KeptEvent extends EventPosition {
   readonly at: Timestamp;
   readonly change: KeptChange;
 }
 
-/** @returns null for what is no one's to follow: tokens */
+/** @returns null for what is no one's to follow: tokens, and schedules, of which the jobs tell */
 export function keptChange(event: ChangeEvent): KeptChange | null {
   switch (event.kind) {
     case 'job':
@@ -29,6 +29,7 @@ export function keptChange(event: ChangeEvent): KeptChange | null {
     case 'purged':
       return { kind: 'job', id: event.id, job: null };
     case 'token':
+    case 'schedule':
       return null;
     default:
       return event;

@@ -34,6 +34,8 @@ export interface JobView {
   readonly attempts: readonly AttemptView[];
   readonly parent: string | null;
   readonly group: string | null;
+  /** The schedule that submitted it, and for which of its times (null: by hand); null: none did. */
+  readonly schedule: { readonly name: string; readonly due: string | null } | null;
   /** Why it is not queued yet; null unless it waits. */
   readonly waitsFor: WaitView | null;
   readonly index: number;

@@ -6,6 +6,7 @@ import { GroupsClient } from './groups-client.ts';
 import { JobsClient } from './jobs-client.ts';
 import { QueuesClient } from './queues-client.ts';
 import { RunnersClient } from './runners-client.ts';
+import { SchedulesClient } from './schedules-client.ts';
 import { TokensClient } from './tokens-client.ts';
 import { Transport, type TransportOptions } from './transport.ts';
 
@@ -30,6 +31,7 @@ export class QuorateClient {
   readonly groups: GroupsClient;
   readonly queues: QueuesClient;
   readonly events: EventsClient;
+  readonly schedules: SchedulesClient;
   readonly runners: RunnersClient;
   readonly cluster: ClusterClient;
   readonly tokens: TokensClient;
@@ -43,6 +45,7 @@ export class QuorateClient {
     this.groups = new GroupsClient(calls);
     this.queues = new QueuesClient(calls);
     this.events = new EventsClient(calls, { silentMs });
+    this.schedules = new SchedulesClient(calls);
     this.runners = new RunnersClient(calls);
     this.cluster = new ClusterClient(calls);
     this.tokens = new TokensClient(calls);

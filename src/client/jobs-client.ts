@@ -18,6 +18,8 @@ export interface JobQuery extends PageQuery {
   readonly name?: string;
   readonly group?: string;
   readonly parent?: string;
+  /** By its name. */
+  readonly schedule?: string;
   /** All must match. */
   readonly labels?: Readonly<Record<string, string>>;
 }

@@ -1,5 +1,6 @@
 import type { Incarnation, JobId, NodeId } from '../ids.ts';
 import type { JobPlan } from './plan.ts';
+import type { OfSchedule } from '../schedules/schedule.ts';
 import type { JobSpec } from './spec.ts';
 
 /** Milliseconds since 1970, as stamped by the leader into the entry; never read from a clock in apply. */
@@ -77,6 +78,8 @@ interface JobBase {
   readonly depth?: number;
   /** How often it came back after it was final, because a client had it tried again. */
   readonly revivals?: number;
+  /** Absent: no schedule submitted it. */
+  readonly schedule?: OfSchedule;
   /** The log index of the entry that last changed it. */
   readonly index: number;
 }

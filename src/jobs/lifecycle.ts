@@ -18,6 +18,7 @@ import {
 } from './job.ts';
 import type { Dependency, JobPlan } from './plan.ts';
 import { allowsRetryOf, backoffMs } from './retry.ts';
+import type { OfSchedule } from '../schedules/schedule.ts';
 import type { JobSpec } from './spec.ts';
 
 /**
@@ -35,6 +36,7 @@ export interface Submission {
   readonly depth: number;
   /** Jobs of its `dependsOn` that are not final. */
   readonly missing: readonly JobId[];
+  readonly schedule?: OfSchedule;
 }
 
 export function submitJob(submission: Submission, now: Moment): QueuedJob | WaitingJob {
@@ -221,8 +223,9 @@ function finish(job: Job, state: FinalState, reason: string | null, now: Moment)
 }
 
 function baseOf(job: Job, now: Moment) {
-  const { id, spec, plan, submittedBy, submittedAt, sequence, depth = 0, past, revivals = 0 } = job;
-  return { id, spec, plan, submittedBy, submittedAt, sequence, depth, past, revivals, index: now.index };
+  const { id, spec, plan, submittedBy, submittedAt, sequence, depth = 0, past, revivals = 0, schedule } = job;
+  const base = { id, spec, plan, submittedBy, submittedAt, sequence, depth, past, revivals, index: now.index };
+  return schedule === undefined ? base : { ...base, schedule };
 }
 
 function placeOf({ attempt, runner, incarnation, assignedAt }: LiveAttempt) {

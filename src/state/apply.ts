@@ -13,6 +13,7 @@ import type { StateRecord } from './records.ts';
 import { judgeRepeat, noteApplied, repeatedResults } from './repeats.ts';
 import * as queueCommands from './queue-commands.ts';
 import * as runnerCommands from './runner-commands.ts';
+import * as scheduleCommands from './schedule-commands.ts';
 import { isCommand, isTimestamp } from './shapes.ts';
 import type { ClusterState } from './state.ts';
 
@@ -48,6 +49,7 @@ export function apply(state: ClusterState, entry: EntryPayload, index: number): 
     if (answer !== null) results.push({ origin: proposal.origin, sequence: proposal.sequence, results: answer });
   }
   carryOutFollowUps(changes);
+  scheduleCommands.startBuffered(changes);
   return { results, changes: changes.finish(), events: changes.events };
 }
 
@@ -108,6 +110,18 @@ function applyCommand(changes: ChangeSet, command: Command, asker: Asker): Comma
       return groupCommands.close(changes, command);
     case 'cancelGroup':
       return groupCommands.cancel(changes, command, asker.id);
+    case 'createSchedule':
+      return scheduleCommands.create(changes, command, asker);
+    case 'setSchedule':
+      return scheduleCommands.set(changes, command, asker);
+    case 'deleteSchedule':
+      return scheduleCommands.remove(changes, command);
+    case 'triggerSchedule':
+      return scheduleCommands.trigger(changes, command, asker);
+    case 'planSchedule':
+      return scheduleCommands.plan(changes, command);
+    case 'fireSchedule':
+      return scheduleCommands.fire(changes, command);
     case 'setQueue':
       return queueCommands.set(changes, command);
     case 'resetQueue':

@@ -12,6 +12,7 @@ import { isFinal, type Job, type JobState, type Moment } from '../jobs/job.ts';
 import { condemnJob, holdBack, releaseJob } from '../jobs/lifecycle.ts';
 import type { JobPlan } from '../jobs/plan.ts';
 import { JobTally, NO_TOTALS } from './job-totals.ts';
+import type { Schedule } from '../schedules/schedule.ts';
 import type {
   ClusterRecord,
   FollowUpRecord,
@@ -33,6 +34,7 @@ import {
   isLive,
   leaveJob,
   setGroupDue,
+  setScheduleDue,
   settingsOf,
 } from './state.ts';
 
@@ -44,21 +46,26 @@ export type ChangeEvent =
   /** Once an entry, as it is at its end. */
   | { readonly kind: 'group'; readonly id: GroupId; readonly group: Group | null }
   | { readonly kind: 'queue'; readonly name: string; readonly queue: QueueRecord | null }
+  /** Once an entry, as it is at its end. */
+  | { readonly kind: 'schedule'; readonly name: string; readonly schedule: Schedule | null }
   | { readonly kind: 'runner'; readonly id: NodeId; readonly runner: RunnerRecord | null }
   | { readonly kind: 'node'; readonly id: NodeId; readonly node: NodeRecord | null }
   | { readonly kind: 'token'; readonly id: TokenId; readonly token: TokenRecord | null };
 
-export function followUpKey(kind: FollowUpRecord['kind'], id: JobId | GroupId | NodeId): string {
+export function followUpKey(kind: FollowUpRecord['kind'], id: string): string {
   return `${kind} ${id}`;
 }
 
-function subjectOf(record: FollowUpRecord): JobId | GroupId | NodeId {
+/** What a follow-up is about. */
+function subjectOf(record: FollowUpRecord): string {
   switch (record.kind) {
     case 'dependents':
     case 'children':
       return record.job;
     case 'members':
       return record.group;
+    case 'scheduled':
+      return record.schedule;
     case 'runner':
       return record.runner;
     default:
@@ -85,6 +92,9 @@ export class ChangeSet {
   readonly #removed = new Set<string>();
   readonly #groups = new Set<GroupId>();
   readonly #tally = new JobTally();
+  readonly #schedules = new Set<string>();
+  /** Schedules of which a job became final. */
+  readonly #endedOf = new Set<string>();
 
   constructor(state: ClusterState, now: Moment) {
     this.state = state;
@@ -101,6 +111,7 @@ export class ChangeSet {
     if (isFinal(after)) {
       this.state.jobs.delete(after.id);
       if ((after.revivals ?? 0) > 0) this.#putRevived(after.id);
+      if (after.schedule !== undefined) this.#endedOf.add(after.schedule.name);
     } else {
       this.state.jobs.set(after.id, after);
       enterJob(this.state, after);
@@ -145,6 +156,25 @@ export class ChangeSet {
     else this.state.queues.set(name, queue);
     this.record('queue', name, queue);
     this.events.push({ kind: 'queue', name, queue });
+  }
+
+  putSchedule(name: string, schedule: Schedule | null): void {
+    if (schedule === null) {
+      this.state.schedules.delete(name);
+      this.state.schedulesDue.delete('schedule', name);
+    } else {
+      this.state.schedules.set(name, schedule);
+      setScheduleDue(this.state, schedule);
+    }
+    this.record('schedule', name, schedule);
+    this.#schedules.add(name);
+  }
+
+  /** The schedules of which jobs became final since it was asked last. */
+  takeEndedSchedules(): readonly string[] {
+    const names = [...this.#endedOf];
+    this.#endedOf.clear();
+    return names;
   }
 
   /** Takes the place of one of the same kind and id. */
@@ -223,8 +253,11 @@ export class ChangeSet {
 
   /** Each record that changed, once, as it now is. */
   finish(): readonly StateRecord[] {
-    const { proposers, revived, removed, groups } = this.state;
+    const { proposers, revived, removed, groups, schedules } = this.state;
     for (const id of this.#groups) this.events.push({ kind: 'group', id, group: groups.get(id) ?? null });
+    for (const name of this.#schedules) {
+      this.events.push({ kind: 'schedule', name, schedule: schedules.get(name) ?? null });
+    }
     this.#keepNewest('proposer', proposers, this.#proposers, MAX_PROPOSERS);
     this.#keepNewest('revived', revived, this.#revived, MAX_REVIVED);
     this.#keepNewest('removed', removed, this.#removed, MAX_REMOVED);

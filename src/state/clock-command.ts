@@ -40,6 +40,7 @@ function carryOut(changes: ChangeSet, due: Due): void {
       changes.putGroup(null, due.key as GroupId);
       break;
     case 'followUp':
+    case 'schedule':
       break;
     default:
       unreachable(due.kind);

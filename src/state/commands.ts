@@ -6,6 +6,7 @@ import type { AttemptEnd, FinalJob, FinalState, Timestamp } from '../jobs/job.ts
 import type { QueueChange } from '../jobs/queue-settings.ts';
 import type { JobSpec } from '../jobs/spec.ts';
 import type { Resources } from '../resources/resources.ts';
+import type { Schedule, ScheduleSettings } from '../schedules/schedule.ts';
 import type { MemberWish, VoterPolicy } from './records.ts';
 
 /**
@@ -64,6 +65,36 @@ export type Command =
     }
   | { readonly kind: 'closeGroup'; readonly id: GroupId }
   | { readonly kind: 'cancelGroup'; readonly id: GroupId }
+  | { readonly kind: 'createSchedule'; readonly name: string; readonly settings: ScheduleSettings }
+  | { readonly kind: 'setSchedule'; readonly name: string; readonly change: Partial<ScheduleSettings> }
+  /** Its jobs stay. */
+  | { readonly kind: 'deleteSchedule'; readonly name: string }
+  /** Fires it at once, as who asks. `job`: the id of the job to be. */
+  | { readonly kind: 'triggerSchedule'; readonly name: string; readonly job: JobId }
+  /** From the leader, which knows cron lines and time zones: the first time behind `after`; null: there is none. */
+  | {
+      readonly kind: 'planSchedule';
+      readonly name: string;
+      readonly revision: number;
+      readonly after: Timestamp;
+      readonly next: Timestamp | null;
+      /** Why its line cannot be read; null: it can. */
+      readonly problem: { readonly code: RejectionCode; readonly message: string } | null;
+    }
+  /**
+   * From the leader, when the time `due` of a schedule has come. `latest` is the last of its times that has, and the one
+   * that is fired; `missed` tells of those from `due` to before it; `next` is the one behind it, or null.
+   */
+  | {
+      readonly kind: 'fireSchedule';
+      readonly name: string;
+      readonly revision: number;
+      readonly due: Timestamp;
+      readonly latest: Timestamp;
+      readonly next: Timestamp | null;
+      readonly missed: { readonly count: number; readonly of: Schedule['missed'] };
+      readonly job: JobId;
+    }
   | { readonly kind: 'setQueue'; readonly name: string; readonly change: QueueChange }
   /** Back to what holds by default; its jobs stay. */
   | { readonly kind: 'resetQueue'; readonly name: string }

@@ -2,7 +2,7 @@ import type { Timestamp } from '../jobs/job.ts';
 
 /** What becomes due: a job's release or expiry, or the end of a record. */
 export interface Due {
-  readonly kind: 'job' | 'idempotency' | 'token' | 'joinToken' | 'group' | 'followUp';
+  readonly kind: 'job' | 'idempotency' | 'token' | 'joinToken' | 'group' | 'followUp' | 'schedule';
   readonly key: string;
   readonly at: Timestamp;
 }
@@ -62,6 +62,17 @@ export class DueTimes {
     const [held] = this.#heap;
     const [at] = this.#times;
     return held === undefined || at === undefined ? null : { kind: held.kind, key: held.key, at };
+  }
+
+  /** Those that are due by then, in order, so many at most. */
+  firstUntil(at: Timestamp, limit: number): readonly Due[] {
+    const found: Due[] = [];
+    for (let due = this.first(); due !== null && due.at <= at && found.length < limit; due = this.first()) {
+      found.push(due);
+      this.delete(due.kind, due.key);
+    }
+    for (const due of found) this.set(due);
+    return found;
   }
 
   /** Puts it at `place`, which is free, or from there where the order wants it. */

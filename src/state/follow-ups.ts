@@ -49,6 +49,7 @@ function carryOut(changes: ChangeSet, record: FollowUpRecord, part: readonly Job
       break;
     case 'children':
     case 'members':
+    case 'scheduled':
       changes.putFollowUp({ ...record, after: last });
       for (const id of part) cancelWithChildren(changes, id, record.by);
       break;
@@ -98,7 +99,20 @@ function remaining({ state }: ChangeSet, record: FollowUpRecord): Iterable<JobId
       return state.relations.membersOf(record.group).valuesFrom(record.after + 1);
     case 'runner':
       return staleAttempts(state, record.runner).map(({ id }) => id);
+    case 'scheduled':
+      return upTo(state.jobs, state.relations.scheduledBy(record.schedule).valuesFrom(record.after + 1), record.upTo);
     default:
       return unreachable(record);
+  }
+}
+
+function* upTo(
+  jobs: ReadonlyMap<JobId, UnfinishedJob>,
+  ids: Iterable<JobId>,
+  sequence: number,
+): Generator<JobId, void> {
+  for (const id of ids) {
+    if ((jobs.get(id)?.sequence ?? 0) > sequence) return;
+    yield id;
   }
 }

@@ -4,6 +4,7 @@ import { cancellationFor, unfinishedOf } from '../jobs/group.ts';
 import type { Job, LiveJob, UnfinishedJob } from '../jobs/job.ts';
 import { attemptOf } from '../jobs/lifecycle.ts';
 import { add, amountOf, type Resources, ZERO } from '../resources/resources.ts';
+import { dueOf as dueOfSchedule } from '../schedules/schedule.ts';
 import type { Use } from '../scheduling/use.ts';
 import { followUpKey } from './change-set.ts';
 import type { JobsInOrder } from './relations.ts';
@@ -16,6 +17,7 @@ export function checkInvariants(state: ClusterState): void {
   checkCounts(state);
   checkDue(state);
   checkRelations(state);
+  checkSchedules(state);
   for (const job of state.jobs.values()) checkJob(state, job);
   for (const allocation of state.allocations.values()) checkAllocation(state, allocation);
   assert(state.allocations.size === state.runners.size, 'each runner has one allocation');
@@ -133,6 +135,25 @@ function checkRelations(state: ClusterState): void {
     assert((group.state === 'finished') === isOver, 'a group is finished when it is closed and all its jobs are final');
   }
   assert(state.followUpOrder.size === state.followUps.size, 'each follow-up is to be carried out');
+}
+
+function checkSchedules({ schedules, schedulesDue, relations, jobs }: ClusterState): void {
+  let due = 0;
+  for (const [name, schedule] of schedules) {
+    const at = dueOfSchedule(schedule);
+    due += at === null ? 0 : 1;
+    assert(schedulesDue.get('schedule', name) === at, 'a schedule is due when its timing says');
+    assert((schedule.mode === 'paused') === (schedule.timing.state === 'paused'), 'what is paused has no next time');
+    assert(
+      schedule.buffered === null || relations.scheduledBy(name).size > 0,
+      'a firing waits only while a job of its schedule is not final',
+    );
+  }
+  assert(schedulesDue.size === due, 'no schedule is due that is not there');
+  for (const job of jobs.values()) {
+    if (job.schedule === undefined) continue;
+    assert(holds(relations.scheduledBy(job.schedule.name), job), 'a job of a schedule is known');
+  }
 }
 
 function holds(run: JobsInOrder, job: Job): boolean {

@@ -7,6 +7,7 @@ import { type JobPlan, planOf, sharePlan } from '../jobs/plan.ts';
 import { keptUntil } from '../jobs/retention.ts';
 import type { JobSpec } from '../jobs/spec.ts';
 import { LIMITS } from '../limits.ts';
+import type { OfSchedule } from '../schedules/schedule.ts';
 import { type ChangeSet, followUpKey } from './change-set.ts';
 import { type Command, type CommandResult, type Placement, refuse, type Refusal } from './commands.ts';
 import { cancelWithChildren } from './follow-ups.ts';
@@ -20,7 +21,13 @@ const DONE: CommandResult = { ok: true };
 /** Of what a runner says about an end; the rest is left out. */
 const MAX_REASON_LENGTH = 1024;
 
-export function submit(changes: ChangeSet, command: Of<'submit'>, by: string): CommandResult {
+/** @param schedule the one whose firing it is */
+export function submit(
+  changes: ChangeSet,
+  command: Of<'submit'>,
+  by: string,
+  schedule: OfSchedule | null = null,
+): CommandResult {
   const { state, now } = changes;
   const { id } = command;
   const { cluster } = state;
@@ -37,7 +44,8 @@ export function submit(changes: ChangeSet, command: Of<'submit'>, by: string): C
   const ties = tiesOf(changes, command, plan);
   if ('code' in ties) return ties;
   const { depth, missing, outcomes } = ties;
-  const fresh = submitJob({ id, spec, plan, submittedBy: by, sequence, depth, missing }, now);
+  const submission = { id, spec, plan, submittedBy: by, sequence, depth, missing };
+  const fresh = submitJob(schedule === null ? submission : { ...submission, schedule }, now);
   const job = meetDependencies(fresh, outcomes, now);
   const noted = noteRequest(changes, command.idempotency, by, { job: id });
   if (noted !== null) return noted;

@@ -1,6 +1,6 @@
 import { allows, JOB_SCOPES, jobPrincipalId, type Principal, type Scope } from '../auth.ts';
 import { unreachable } from '../errors.ts';
-import type { GroupId } from '../ids.ts';
+import type { GroupId, TokenId } from '../ids.ts';
 import type { LiveJob, Timestamp } from '../jobs/job.ts';
 import { type Command, type CommandKind, refuse, type Refusal } from './commands.ts';
 import type { ClusterState } from './state.ts';
@@ -10,6 +10,8 @@ export type Asker =
   | {
       readonly kind: 'token' | 'local';
       readonly id: string;
+      /** Null: local. */
+      readonly token: TokenId | null;
       readonly scopes: readonly Scope[];
       /** Null: for ever. */
       readonly until: Timestamp | null;
@@ -38,6 +40,12 @@ export const RULES: Readonly<Record<CommandKind, Rule>> = {
   createGroup: { scope: 'jobs:write', system: 'mayNot' },
   closeGroup: { scope: 'jobs:write', system: 'mayNot' },
   cancelGroup: { scope: 'jobs:write', system: 'mayNot' },
+  createSchedule: { scope: 'jobs:write', system: 'mayNot' },
+  setSchedule: { scope: 'jobs:write', system: 'mayNot' },
+  deleteSchedule: { scope: 'jobs:write', system: 'mayNot' },
+  triggerSchedule: { scope: 'jobs:write', system: 'mayNot' },
+  planSchedule: { scope: null, system: 'may' },
+  fireSchedule: { scope: null, system: 'may' },
   assign: { scope: null, system: 'may' },
   started: { scope: null, system: 'may' },
   ended: { scope: null, system: 'may' },
@@ -66,7 +74,7 @@ export function identify(state: ClusterState, principal: Principal, at: Timestam
       return { kind: 'system', id: 'system' };
     case 'local':
       if (state.cluster?.auth !== 'loopbackOpen') return refuse('unauthenticated', 'this cluster asks for a token');
-      return { kind: 'local', id: 'local', scopes: ['admin'], until: null };
+      return { kind: 'local', id: 'local', token: null, scopes: ['admin'], until: null };
     case 'token':
       return identifyToken(state, principal, at);
     case 'job':
@@ -80,7 +88,8 @@ function identifyToken(state: ClusterState, principal: Principal, at: Timestamp)
   const token = principal.token === null ? undefined : state.tokens.get(principal.token);
   if (token === undefined) return refuse('unauthenticated', 'the token is not known to this cluster');
   if (token.expiresAt !== null && token.expiresAt <= at) return refuse('tokenExpired', 'the token has expired');
-  return { kind: 'token', id: `token:${token.name}`, scopes: token.scopes, until: token.expiresAt };
+  const { id, name, scopes, expiresAt } = token;
+  return { kind: 'token', id: `token:${name}`, token: id, scopes, until: expiresAt };
 }
 
 /** Only the attempt that runs now: its token dies with it. */

@@ -2,6 +2,7 @@ import type { JobId, NodeId } from '../ids.ts';
 import type { QueuedJob, Timestamp } from '../jobs/job.ts';
 import { type Resources, ZERO } from '../resources/resources.ts';
 import { type JobTotals, NO_TOTALS } from './job-totals.ts';
+import type { Schedule } from '../schedules/schedule.ts';
 import type { ClusterState, HeapState } from './state.ts';
 
 /** What readers ask of the state in the heap. Nothing here copies what grows with the cluster. */
@@ -41,6 +42,11 @@ export function freeOf(state: ClusterState, runner: NodeId): Resources {
 export function nextDue(state: ClusterState): Timestamp | null {
   if (state.followUpOrder.first() !== null) return 0;
   return state.due.first()?.at ?? null;
+}
+
+/** The schedules that the leader has to do something about by then, those due first; so many at most. */
+export function schedulesDue(state: ClusterState, at: Timestamp, limit: number): readonly Schedule[] {
+  return state.schedulesDue.firstUntil(at, limit).flatMap(({ key }) => state.schedules.get(key) ?? []);
 }
 
 const NONE: ReadonlySet<JobId> = new Set();

@@ -5,6 +5,7 @@ import type { FinalState, Job, Timestamp } from '../jobs/job.ts';
 import type { QueueSettings } from '../jobs/queue-settings.ts';
 import type { Resources } from '../resources/resources.ts';
 import type { JobTotals } from './job-totals.ts';
+import type { Schedule } from '../schedules/schedule.ts';
 
 /** What the replicated state consists of, by table. The storage keeps each as one key and one value. */
 
@@ -115,7 +116,16 @@ export type FollowUpRecord =
       readonly at: Timestamp;
     }
   /** Attempts on a runner that is lost, or of an earlier start of it, are to be lost with it. */
-  | { readonly kind: 'runner'; readonly runner: NodeId; readonly reason: string; readonly at: Timestamp };
+  | { readonly kind: 'runner'; readonly runner: NodeId; readonly reason: string; readonly at: Timestamp }
+  /** Those that were submitted after `upTo` are not meant. */
+  | {
+      readonly kind: 'scheduled';
+      readonly schedule: string;
+      readonly by: string;
+      readonly after: number;
+      readonly upTo: number;
+      readonly at: Timestamp;
+    };
 
 /** What somebody has set for a queue; one without a record is as by default. */
 export interface QueueRecord extends QueueSettings {
@@ -155,10 +165,12 @@ export interface StateTables {
   /** Key: node id. */
   readonly removed: RemovedRecord;
   readonly group: Group;
-  /** Key: its kind, a blank and the id. */
+  /** Key: its kind, a blank and the id, or the name of the schedule. */
   readonly followUp: FollowUpRecord;
   /** Key: its name. */
   readonly queue: QueueRecord;
+  /** Key: its name. */
+  readonly schedule: Schedule;
 }
 
 export type StateTable = keyof StateTables;

@@ -32,6 +32,7 @@ export class Relations {
   readonly #children = new RunsByKey<JobId>();
   readonly #detached = new RunsByKey<JobId>();
   readonly #members = new RunsByKey<GroupId>();
+  readonly #scheduled = new RunsByKey<string>();
   readonly #gates = new Map<string, Gate<WaitingJob>>();
 
   /** @param groups the records, where the capacity of each group's gate stands */
@@ -58,6 +59,11 @@ export class Relations {
     return this.#members.get(group);
   }
 
+  /** Those that a schedule of this name submitted. */
+  scheduledBy(schedule: string): JobsInOrder {
+    return this.#scheduled.get(schedule);
+  }
+
   get gates(): ReadonlyMap<string, Gate<WaitingJob>> {
     return this.#gates;
   }
@@ -76,9 +82,10 @@ export class Relations {
   }
 
   enter(job: UnfinishedJob): void {
-    const { plan, id, sequence } = job;
+    const { plan, id, sequence, schedule } = job;
     if (plan.parent !== null) this.#siblingsOf(plan).insert(plan.parent, sequence, id);
     if (plan.group !== null) this.#members.insert(plan.group, sequence, id);
+    if (schedule !== undefined) this.#scheduled.insert(schedule.name, sequence, id);
     if (job.state === 'waiting' && job.why === 'dependencies') {
       for (const on of job.missing) this.#dependents.insert(on, sequence, id);
     }
@@ -90,9 +97,10 @@ export class Relations {
 
   /** The reverse of `enter`. */
   leave(job: UnfinishedJob): void {
-    const { plan, sequence } = job;
+    const { plan, sequence, schedule } = job;
     if (plan.parent !== null) this.#siblingsOf(plan).delete(plan.parent, sequence);
     if (plan.group !== null) this.#members.delete(plan.group, sequence);
+    if (schedule !== undefined) this.#scheduled.delete(schedule.name, sequence);
     if (job.state === 'waiting' && job.why === 'dependencies') {
       for (const on of job.missing) this.#dependents.delete(on, sequence);
     }

@@ -3,6 +3,7 @@ import { isGroupId, isJobId } from '../ids.ts';
 import { FINAL_STATES, type Outcome } from '../jobs/job.ts';
 import type { JobPlan } from '../jobs/plan.ts';
 import { LIMITS } from '../limits.ts';
+import { OVERLAPS } from '../schedules/schedule.ts';
 import type { Command, CommandKind, Proposal } from './commands.ts';
 import { JOBS_PER_PURGE } from './purge-command.ts';
 import { VOTER_COUNTS } from './voter-policy.ts';
@@ -18,6 +19,7 @@ type Fields = Readonly<Record<string, unknown>>;
 const MAX_TIMESTAMP = 8.64e15;
 const MAX_ID_LENGTH = 128;
 const MAX_ADDRESSES = 64;
+const MAX_MESSAGE_LENGTH = 4096;
 
 const OUTCOMES: ReadonlySet<unknown> = new Set<Outcome>(['succeeded', 'failed', 'timedOut', 'cancelled', 'lost']);
 const FINAL: ReadonlySet<unknown> = new Set(FINAL_STATES);
@@ -53,6 +55,8 @@ const isResources = shape({
 
 const isVoterCount: Check = (value) => (VOTER_COUNTS as readonly unknown[]).includes(value);
 
+const isOfSchedule = shape({ name: isName, due: orNull(isTime) });
+
 const isAttemptPlace = shape({
   attempt: isPositive,
   runner: isId,
@@ -72,6 +76,7 @@ const isFinalJob = shape({
   sequence: isCount,
   past: isPast,
   revivals: (revivals) => revivals === undefined || isCount(revivals),
+  schedule: (schedule) => schedule === undefined || isOfSchedule(schedule),
   index: isCount,
   state: oneOf(FINAL),
   finalAt: isTime,
@@ -98,6 +103,17 @@ const isQueueChange: Check = optionalShape({
   limits: isQueueLimits,
   projectLimits: isQueueLimits,
 });
+const SCHEDULE_SETTINGS: Readonly<Record<string, Check>> = {
+  cron: (cron) => isText(cron, LIMITS.cronLength),
+  timeZone: isName,
+  spec: isObject,
+  overlap: oneOf(new Set(OVERLAPS)),
+  catchUpMs: (ms) => isPositive(ms) && (ms as number) <= LIMITS.catchUpMaxMs,
+  mode: oneOf(new Set(['active', 'paused'])),
+};
+const isMissed = shape({ count: isCount, of: oneOf(new Set(['exact', 'atLeast'])) });
+const isProblem = shape({ code: isName, message: (message) => isText(message, MAX_MESSAGE_LENGTH) });
+
 const isDependency = shape({ job: isNewJobId, on: oneOf(new Set(['succeeded', 'failed', 'finished'])) });
 
 const SHAPES: Readonly<Record<CommandKind, Check>> = {
@@ -127,6 +143,26 @@ const SHAPES: Readonly<Record<CommandKind, Check>> = {
   }),
   closeGroup: shape({ id: isId }),
   cancelGroup: shape({ id: isId }),
+  createSchedule: shape({ name: isId, settings: shape(SCHEDULE_SETTINGS) }),
+  setSchedule: shape({ name: isId, change: optionalShape(SCHEDULE_SETTINGS) }),
+  deleteSchedule: shape({ name: isId }),
+  triggerSchedule: shape({ name: isId, job: isNewJobId }),
+  planSchedule: shape({
+    name: isId,
+    revision: isCount,
+    after: isTime,
+    next: orNull(isTime),
+    problem: orNull(isProblem),
+  }),
+  fireSchedule: shape({
+    name: isId,
+    revision: isCount,
+    due: isTime,
+    latest: isTime,
+    next: orNull(isTime),
+    missed: isMissed,
+    job: isNewJobId,
+  }),
   setQueue: shape({ name: isName, change: isQueueChange }),
   resetQueue: shape({ name: isName }),
   registerRunner: shape({ runner: isId, incarnation: isId, total: isResources, labels: isLabels }),

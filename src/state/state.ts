@@ -8,6 +8,7 @@ import { DEFAULT_QUEUE, type QueueSettings } from '../jobs/queue-settings.ts';
 import { JobQueue } from '../scheduling/queue-order.ts';
 import { QueueUse } from '../scheduling/queue-use.ts';
 import { lotOf } from '../scheduling/lot.ts';
+import { dueOf, type Schedule } from '../schedules/schedule.ts';
 import { DueTimes } from './due-times.ts';
 import type {
   ClusterRecord,
@@ -62,6 +63,7 @@ export class ClusterState {
   readonly followUps = new Map<string, FollowUpRecord>();
   /** Those that somebody has set something for. */
   readonly queues = new Map<string, QueueRecord>();
+  readonly schedules = new Map<string, Schedule>();
 
   readonly allocations = new Map<NodeId, Allocation>();
   /** The same, to draw from by chance. */
@@ -72,6 +74,8 @@ export class ClusterState {
   readonly relations = new Relations(this.groups);
   /** The follow-ups in the order in which they are carried out. */
   readonly followUpOrder = new DueTimes();
+  /** When the leader has to plan or fire a schedule. */
+  readonly schedulesDue = new DueTimes();
   readonly counts: Record<HeapState, number> = { waiting: 0, queued: 0, assigned: 0, running: 0 };
 }
 
@@ -125,6 +129,10 @@ export function loadRecord(state: ClusterState, record: StateRecord): void {
     case 'queue':
       state.queues.set(record.key, record.value);
       break;
+    case 'schedule':
+      state.schedules.set(record.key, record.value);
+      setScheduleDue(state, record.value);
+      break;
     default:
       unreachable(record);
   }
@@ -162,6 +170,12 @@ export function setGroupDue(state: ClusterState, group: Group): void {
   if (group.state === 'finished') {
     state.due.set({ kind: 'group', key: group.id, at: group.finishedAt + LIMITS.groupTtlMs });
   } else state.due.delete('group', group.id);
+}
+
+export function setScheduleDue(state: ClusterState, schedule: Schedule): void {
+  const at = dueOf(schedule);
+  if (at === null) state.schedulesDue.delete('schedule', schedule.name);
+  else state.schedulesDue.set({ kind: 'schedule', key: schedule.name, at });
 }
 
 /** Puts a runner's record in the place of the one before; what runs there stays. */

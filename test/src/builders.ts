@@ -4,6 +4,7 @@ import type { Group, GroupSpec } from '../../src/jobs/group.ts';
 import type { AttemptEnd, Job, Timestamp } from '../../src/jobs/job.ts';
 import type { QueueChange } from '../../src/jobs/queue-settings.ts';
 import type { JobSpec } from '../../src/jobs/spec.ts';
+import type { Schedule, ScheduleSettings } from '../../src/schedules/schedule.ts';
 import { type Resources, ZERO } from '../../src/resources/resources.ts';
 import { type AppliedEntry, apply } from '../../src/state/apply.ts';
 import type { Command, CommandResult, Proposal } from '../../src/state/commands.ts';
@@ -60,6 +61,36 @@ export function createGroup(n: number, some: Partial<GroupSpec> = {}): Command {
 
 export function setQueue(name: string, change: QueueChange): Command {
   return { kind: 'setQueue', name, change };
+}
+
+/** Unless something else is said it may be made up for a minute. */
+export function createSchedule(name: string, some: Partial<ScheduleSettings> = {}): Command {
+  const settings: ScheduleSettings = {
+    cron: '* * * * *',
+    timeZone: 'UTC',
+    spec: { command: ['true'] },
+    overlap: 'skip',
+    catchUpMs: 60_000,
+    mode: 'active',
+  };
+  return { kind: 'createSchedule', name, settings: { ...settings, ...some } };
+}
+
+/** As a leader proposes it that sees this schedule, for a time that it names. */
+export function planSchedule({ name, revision, timing }: Schedule, next: Timestamp | null): Command {
+  const after = timing.state === 'unplanned' ? timing.after : 0;
+  return { kind: 'planSchedule', name, revision, after, next, problem: null };
+}
+
+/** The same for its firing; `n` is the number of the job to be. */
+export function fireSchedule(
+  { name, revision, timing }: Schedule,
+  n: number,
+  some: Partial<Extract<Command, { kind: 'fireSchedule' }>> = {},
+): Command {
+  const due = timing.state === 'planned' ? timing.at : 0;
+  const missed = { count: 0, of: 'exact' as const };
+  return { kind: 'fireSchedule', name, revision, due, latest: due, next: due + 1000, missed, job: jobId(n), ...some };
 }
 
 export function register(runner: NodeId, incarnation: Incarnation, total = amounts(), labels = {}): Command {
@@ -150,6 +181,12 @@ export class TestReplica {
     return group;
   }
 
+  schedule(name: string): Schedule {
+    const schedule = this.state.schedules.get(name);
+    if (schedule === undefined) throw new Error(`there is no schedule ${name}`);
+    return schedule;
+  }
+
   /** A replica that starts from this one's database. */
   reload(throughBytes: (record: StateRecord) => StateRecord = (record) => record): void {
     const state = new ClusterState();
@@ -187,6 +224,8 @@ export function picture(state: ClusterState) {
     due: state.due.first(),
     groups: sorted(state.groups),
     queues: sorted(state.queues),
+    schedules: sorted(state.schedules),
+    nextSchedule: state.schedulesDue.first(),
     use: [...state.use.queues]
       .map(([name, { use, jobs }]) => [name, use.running, withoutZeros(use.taken), jobs] as const)
       .toSorted(([a], [b]) => (a < b ? -1 : 1)),

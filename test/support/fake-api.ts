@@ -115,6 +115,7 @@ export function jobView(changes: Partial<JobView> = {}): JobView {
     reason: null,
     parent: null,
     group: null,
+    schedule: null,
     waitsFor: null,
     attempts: [attemptView(isLive ? { state: 'running', endedAt: null } : {})],
     index: 7,

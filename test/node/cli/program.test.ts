@@ -33,6 +33,7 @@ describe('the commands', () => {
         ['dev', 'up', 'run', 'submit', 'batch', 'jobs', 'status', 'wait', 'logs', 'events', 'cancel', 'retry'],
         ['explain', 'group create', 'group list', 'group status', 'group close', 'group cancel', 'group wait'],
         ['list', 'show', 'set', 'pause', 'resume', 'reset'].map((name) => `queues ${name}`),
+        ['create', 'list', 'show', 'set', 'pause', 'resume', 'trigger', 'delete'].map((name) => `schedule ${name}`),
         [
           'runners',
           'drain',

@@ -2,6 +2,7 @@ import type { Identity, Scope } from '../../../src/auth.ts';
 import type { FeedItem } from '../../../src/api/event-view.ts';
 import { toGroupView } from '../../../src/api/group-view.ts';
 import { queueNames, toQueueView } from '../../../src/api/queue-view.ts';
+import { type FiringView, type ScheduleView, toFiringView, toScheduleView } from '../../../src/api/schedule-view.ts';
 import { toStatsView } from '../../../src/api/stats-view.ts';
 import type {
   ClusterView,
@@ -21,6 +22,12 @@ import { createGroup, type GroupSpec } from '../../../src/jobs/group.ts';
 import type { JobState } from '../../../src/jobs/job.ts';
 import { changeQueue, type QueueChange } from '../../../src/jobs/queue-settings.ts';
 import type { Idempotency } from '../../../src/state/commands.ts';
+import {
+  changeSchedule,
+  createSchedule,
+  type Schedule,
+  type ScheduleSettings,
+} from '../../../src/schedules/schedule.ts';
 import { ClusterState, settingsOf } from '../../../src/state/state.ts';
 import type {
   Core,
@@ -30,6 +37,7 @@ import type {
   LogQuery,
   Named,
   QueueQuery,
+  ScheduleQuery,
   SubmitItem,
   SubmitResult,
   VoterPolicyChange,
@@ -206,6 +214,47 @@ export class FakeCore implements Core {
     return await this.group(id);
   }
 
+  readonly #schedules = new Map<string, Schedule>();
+
+  async createSchedule(who: Identity, name: string, settings: ScheduleSettings) {
+    this.calls.push({ method: 'createSchedule', arguments: [who, name, settings] });
+    const existed = this.#schedules.has(name);
+    const now = { at: Date.parse(NOW), index: 7 };
+    if (!existed) this.#schedules.set(name, createSchedule(name, settings, who.principal, now));
+    return { schedule: await this.schedule(name), existed };
+  }
+
+  async schedule(name: string): Promise<ScheduleView> {
+    const found = this.#schedules.get(name);
+    if (found === undefined) throw new Rejection('unknownSchedule', 'there is no such schedule');
+    return toScheduleView(found, [Date.parse(NOW)], 0);
+  }
+
+  async schedules(query: ScheduleQuery, consistency: string) {
+    this.calls.push({ method: 'schedules', arguments: [query, consistency] });
+    const items = await Promise.all([...this.#schedules.keys()].map((name) => this.schedule(name)));
+    return { items, nextCursor: null };
+  }
+
+  async setSchedule(who: Identity, name: string, change: Partial<ScheduleSettings>): Promise<ScheduleView> {
+    this.calls.push({ method: 'setSchedule', arguments: [who, name, change] });
+    const found = this.#schedules.get(name);
+    if (found === undefined) throw new Rejection('unknownSchedule', 'there is no such schedule');
+    this.#schedules.set(name, changeSchedule(found, change, who.principal, { at: Date.parse(NOW), index: 8 }));
+    return this.schedule(name);
+  }
+
+  async deleteSchedule(who: Identity, name: string): Promise<void> {
+    this.calls.push({ method: 'deleteSchedule', arguments: [who, name] });
+    if (!this.#schedules.delete(name)) throw new Rejection('unknownSchedule', 'there is no such schedule');
+  }
+
+  async triggerSchedule(who: Identity, name: string): Promise<FiringView> {
+    this.calls.push({ method: 'triggerSchedule', arguments: [who, name] });
+    await this.schedule(name);
+    return toFiringView({ due: null, at: Date.parse(NOW), outcome: 'fired', job: this.#nextId() });
+  }
+
   readonly #group = toGroupView(
     createGroup(
       GROUP,
@@ -313,6 +362,7 @@ export function jobView(id: string, spec: JobView['spec'], state: JobState): Job
     attempts: [],
     parent: null,
     group: null,
+    schedule: null,
     waitsFor: null,
     index: 42,
   };

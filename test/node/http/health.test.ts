@@ -73,6 +73,7 @@ describe('the description of the API', () => {
     expect(operations.toSorted()).toEqual([
       'DELETE /v1/cluster/members/{id}',
       'DELETE /v1/queues/{name}',
+      'DELETE /v1/schedules/{name}',
       'DELETE /v1/tokens/{id}',
       'GET /healthz',
       'GET /metrics',
@@ -93,6 +94,8 @@ describe('the description of the API', () => {
       'GET /v1/queues',
       'GET /v1/queues/{name}',
       'GET /v1/runners',
+      'GET /v1/schedules',
+      'GET /v1/schedules/{name}',
       'GET /v1/stats',
       'GET /v1/tokens',
       'HEAD /v1/blobs/sha256/{hash}',
@@ -108,11 +111,14 @@ describe('the description of the API', () => {
       'POST /v1/jobs/{id}/retry',
       'POST /v1/runners/{id}/drain',
       'POST /v1/runners/{id}/undrain',
+      'POST /v1/schedules',
+      'POST /v1/schedules/{name}/trigger',
       'POST /v1/tokens',
       'POST /v1/tokens/join',
       'PUT /v1/blobs/sha256/{hash}',
       'PUT /v1/cluster/settings',
       'PUT /v1/queues/{name}',
+      'PUT /v1/schedules/{name}',
     ]);
   });
 

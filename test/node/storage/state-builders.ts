@@ -12,6 +12,7 @@ export function jobId(count: number): JobId {
 /** One name begins with the other. */
 export const PROJECTS = ['a', 'ab'] as const;
 export const QUEUES = ['q', 'q/a', 'q/b'] as const;
+export const SCHEDULES = ['s', 's/a'] as const;
 export const GROUP = '01900000-1111-7000-8000-000000000000' as GroupId;
 export const PARENT = jobId(1);
 
@@ -27,6 +28,7 @@ function tiesOf(n: number): Partial<JobSpec> {
 
 export function job(id: string, state: 'queued' | 'running' | FinalState, index = 1, revivals = 0): Job {
   const spec = { command: ['true'], name: `job ${id}`, ...tiesOf(Number(id.slice(-12))) };
+  const n = Number(id.slice(-12));
   const base = {
     id: id as JobId,
     spec,
@@ -37,6 +39,7 @@ export function job(id: string, state: 'queued' | 'running' | FinalState, index 
     past: [],
     revivals,
     index,
+    ...(n % 3 === 0 ? { schedule: { name: SCHEDULES[n % 2] ?? '', due: 1 } } : {}),
   } as const;
   if (state === 'queued') return { ...base, state, queuedAt: 1 };
   if (state !== 'running') return { ...base, state, finalAt: 2, reason: null };

@@ -3,7 +3,7 @@ import type { JobsAmong } from '../../../node/storage/ports.ts';
 import { FINAL_STATES, isFinal, type Job } from '../../../src/jobs/job.ts';
 import { keptUntil } from '../../../src/jobs/retention.ts';
 import type { StateRecord } from '../../../src/state/records.ts';
-import { GROUP, job, jobId, nodeRecord, PARENT, PROJECTS, QUEUES, sorted } from './state-builders.ts';
+import { GROUP, job, jobId, nodeRecord, PARENT, PROJECTS, QUEUES, SCHEDULES, sorted } from './state-builders.ts';
 
 /** Records over several blocks of LevelDB's write-ahead log (32 KiB): damage to one block spares those behind it. */
 const LARGE = 40_000;
@@ -59,6 +59,7 @@ export const AMONG: readonly JobsAmong[] = [
   { by: 'parent', value: PARENT },
   ...PROJECTS.map((value) => ({ by: 'project', value }) as const),
   ...QUEUES.map((value) => ({ by: 'queue', value }) as const),
+  ...SCHEDULES.map((value) => ({ by: 'schedule', value }) as const),
 ];
 
 /** Newest first. */
@@ -67,7 +68,8 @@ export function jobsOf(model: StateModel): readonly Job[] {
   return jobs.toSorted((a, b) => (a.id < b.id ? 1 : -1));
 }
 
-export function isAmong({ state, plan }: Job, { by, value }: JobsAmong): boolean {
+export function isAmong({ state, plan, schedule }: Job, { by, value }: JobsAmong): boolean {
+  if (by === 'schedule') return schedule?.name === value;
   return (by === 'finalState' ? state : plan[by]) === value;
 }
 

@@ -38,6 +38,7 @@ describe('toJobView', () => {
       attempts: [],
       parent: null,
       group: null,
+      schedule: null,
       waitsFor: null,
       index: 2,
     });

@@ -21,8 +21,9 @@ describe('DueTimes', () => {
           if (at === null) model.delete(`${what} ${name}`);
           else model.set(`${what} ${name}`, { kind: what, key: name, at });
           const order = (one: Due) => `${one.at} ${one.kind} ${one.key}`;
-          const first = [...model.values()].toSorted((a, b) => (order(a) < order(b) ? -1 : 1))[0] ?? null;
-          expect(due.first()).toEqual(first);
+          const inOrder = [...model.values()].toSorted((a, b) => (order(a) < order(b) ? -1 : 1));
+          expect(due.first()).toEqual(inOrder[0] ?? null);
+          expect(due.firstUntil(3, 2)).toEqual(inOrder.filter((one) => one.at <= 3).slice(0, 2));
           expect(due.size).toBe(model.size);
         }
       }),

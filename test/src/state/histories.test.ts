@@ -11,6 +11,7 @@ import type { JobSpec } from '../../../src/jobs/spec.ts';
 import type { Command, Proposal } from '../../../src/state/commands.ts';
 import { jobTotals } from '../../../src/state/queries.ts';
 import type { StateRecord } from '../../../src/state/records.ts';
+import { OVERLAPS, type Schedule } from '../../../src/schedules/schedule.ts';
 import { ClusterState } from '../../../src/state/state.ts';
 import { schedule } from '../../../src/scheduling/place.ts';
 import {
@@ -18,13 +19,16 @@ import {
   bearer,
   cancel,
   createGroup,
+  createSchedule,
   createToken,
   ended,
   ending,
+  fireSchedule,
   groupId,
   jobId,
   LOCAL,
   picture,
+  planSchedule,
   register,
   setQueue,
   started,
@@ -54,6 +58,11 @@ const STEPS = [
   'purge',
   'group',
   'queue',
+  'cron',
+  'cron',
+  'fire',
+  'fire',
+  'fire',
   'register',
   'register',
   'lose',
@@ -80,6 +89,19 @@ const step: fc.Arbitrary<Step> = fc.record({
   m: fc.nat({ max: 1_000_000 }),
   ms: fc.nat({ max: 5_000 }),
 });
+
+const CLIENTS: ReadonlySet<string> = new Set<Step['kind']>([
+  'submit',
+  'place',
+  'cancel',
+  'revive',
+  'group',
+  'queue',
+  'cron',
+  'drain',
+  'wish',
+  'token',
+]);
 
 const LIVE: readonly JobState[] = ['assigned', 'running'];
 
@@ -110,6 +132,9 @@ class History {
   readonly #ended: Command[] = [];
   readonly #read: { readonly job: JobId; readonly index: number }[] = [];
   readonly #counted = new Map<string, string>();
+  readonly #firings: Command[] = [];
+  /** Each time of a schedule for which a job was made. */
+  readonly #fired = new Set<string>();
   readonly #endings = new Map<JobState, number>();
   #attempts = 0;
   #submitted = 0;
@@ -131,10 +156,7 @@ class History {
 
   #propose(next: Step): void {
     const commands = this.#commands(next);
-    const isClients = ['submit', 'place', 'cancel', 'revive', 'group', 'queue', 'drain', 'wish', 'token'].includes(
-      next.kind,
-    );
-    const principal = isClients ? LOCAL : SYSTEM;
+    const principal = CLIENTS.has(next.kind) ? LOCAL : SYSTEM;
     this.#sequence += 1 + (next.m % 3);
     this.#apply([{ principal, origin: `node-${next.m % 3}`, sequence: this.#sequence, commands }]);
   }
@@ -151,6 +173,7 @@ class History {
     this.#checkTotals(this.replica.last.events);
     for (const event of this.replica.last.events) {
       if (event.kind === 'job') this.#checkJob(event.job);
+      if (event.kind === 'job' && event.before === null) this.#checkFiring(event.job);
       if (event.kind === 'purged') this.#checkPurged(event.id);
     }
   }
@@ -166,6 +189,15 @@ class History {
     const { started: attempts, ended: endings } = jobTotals(this.replica.state);
     expect(attempts).toBe(this.#attempts);
     expect(endings).toEqual(Object.fromEntries(FINAL_STATES.map((state) => [state, this.#endings.get(state) ?? 0])));
+  }
+
+  /** No time of a schedule has two jobs, and none comes before its time. */
+  #checkFiring({ schedule }: Job): void {
+    if (schedule === undefined || schedule.due === null) return;
+    const time = `${schedule.name} ${schedule.due}`;
+    expect(this.#fired.has(time)).toBe(false);
+    expect(schedule.due).toBeLessThanOrEqual(this.replica.at);
+    this.#fired.add(time);
   }
 
   /** Only what was final goes, and only as the leader read it. */
@@ -223,6 +255,10 @@ class History {
         return this.#group(n, m);
       case 'queue':
         return [queueChange(n, m)];
+      case 'cron':
+        return [this.#cron(n, m)];
+      case 'fire':
+        return this.#fire(n, m);
       case 'register':
         return [register(runner, `i${m % 4}` as Incarnation, totalOf(m), { zone: m % 2 === 0 ? 'a' : 'b' })];
       case 'lose':
@@ -282,6 +318,44 @@ class History {
         onFailure: m % 3 === 0 ? 'cancel' : 'continue',
       }),
     ];
+  }
+
+  #cron(n: number, m: number): Command {
+    const name = `s${n % 3}`;
+    const overlap = pick(OVERLAPS, m)!;
+    const ofSchedules = [...SPECS, { group: groupId(n % 3) }, { group: groupId(n % 3) }];
+    const change = { overlap, mode: m % 7 === 0 ? 'paused' : 'active', catchUpMs: 1 + (m % 5) * 200_000 } as const;
+    switch ((n >> 3) % 4) {
+      case 0:
+        return m % 3 === 0 ? { kind: 'deleteSchedule', name } : { kind: 'setSchedule', name, change };
+      case 1:
+        this.#submitted += 1;
+        return { kind: 'triggerSchedule', name, job: jobId(this.#submitted) };
+      default:
+        return createSchedule(name, { ...change, spec: { command: ['true'], ...pick(ofSchedules, m) } });
+    }
+  }
+
+  /** As a leader does, and now and then as one that is late or whose clock goes before. */
+  #fire(n: number, m: number): Command[] {
+    const stale = pick(this.#firings, m);
+    if (n % 5 === 0 && stale !== undefined) return [stale];
+    return [...this.replica.state.schedules.values()].flatMap((schedule, i) => this.#fireOne(schedule, m + i));
+  }
+
+  #fireOne(schedule: Schedule, m: number): Command[] {
+    const { timing } = schedule;
+    if (timing.state === 'unplanned') {
+      return [planSchedule(schedule, m % 9 === 0 ? null : timing.after + 1 + (m % 20_000))];
+    }
+    if (timing.state !== 'planned') return [];
+    const count = m % 3 === 0 ? m % 4 : 0;
+    const latest = timing.at + count * 100;
+    const next = m % 19 === 0 ? null : latest + 1 + (m % 3_000);
+    this.#submitted += 1;
+    const command = fireSchedule(schedule, this.#submitted, { latest, next, missed: { count, of: 'exact' } });
+    this.#firings.push(command);
+    return m % 4 === 0 ? [command, command] : [command];
   }
 
   #end(kind: 'end' | 'lateEnd', n: number, m: number, job: LiveJob | undefined): Command[] {
@@ -385,6 +459,8 @@ function play(steps: readonly Step[]): Set<string> {
     played.take(next);
     for (const event of played.replica.last.events) {
       if (event.kind === 'job') changes.add(`${event.before} → ${event.job.state}`);
+      const firing = event.kind === 'schedule' ? event.schedule?.firings.at(-1) : undefined;
+      if (firing !== undefined) changes.add(`firing ${firing.outcome}`);
     }
   }
   return changes;
@@ -407,6 +483,11 @@ describe('any history', () => {
       'running → waiting',
       'failed → queued',
       'waiting → cancelled',
+      'firing fired',
+      'firing skipped',
+      'firing buffered',
+      'firing missed',
+      'firing refused',
     ]) {
       expect(changes).toContain(change);
     }
@@ -430,6 +511,11 @@ describe('any history', () => {
       'createGroup',
       'closeGroup',
       'cancelGroup',
+      'createSchedule',
+      'setSchedule',
+      'triggerSchedule',
+      'planSchedule',
+      'fireSchedule',
     );
     const anything = fc.anything({ withNullPrototype: true, maxDepth: 3 });
     const fields = fc.dictionary(
@@ -451,6 +537,14 @@ describe('any history', () => {
         'replaceDead',
         'clusterId',
         'keep',
+        'name',
+        'settings',
+        'change',
+        'due',
+        'latest',
+        'next',
+        'missed',
+        'revision',
       ),
       fc.oneof(anything, fc.constantFrom(jobId(1), groupId(1), 'leave', 3), fc.constant({ command: ['x'] })),
     );
