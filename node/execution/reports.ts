@@ -11,8 +11,12 @@ import type { AttemptKey, RunnerEvent, RunnerSupervisor } from '../runner/ports.
 const START_DELAY_MS = 20;
 /** An end waits this long for others, unless they are so many: each entry of the log costs a sync, whatever it holds. */
 const END_DELAY_MS = 2;
+/** Longer where the room has been taken over: nothing stands empty then. */
+const PASSED_ON_DELAY_MS = 4;
 /** Of the attempts that are at work here; with few of them a slot would stand empty for longer than the entry costs. */
 const ENDS_TOGETHER = 1 / 4;
+/** While all attempts that end ran no longer, the next are placed before there is room for them. */
+const SHORT_MS = 20;
 const RETRY_MS = 200;
 const RETRY_MS_MAX = 3_000;
 const MAX_PER_PROPOSAL = 512;
@@ -43,6 +47,10 @@ export class Reports {
   readonly #unsettled = new Map<string, Start>();
   readonly #ends = new Map<string, Ended>();
   readonly #proposing = new Set<string>();
+  /** One at a time: what follows is chosen from a state that knows of the ends before. */
+  #endsUnderWay = false;
+  /** When the ends that wait have waited for others for long enough. */
+  #endsDueAt = Infinity;
   /** The leader refuses, or is away: of all proposals at once. */
   readonly #backoff = new Backoff(Math.random, { minMs: RETRY_MS, maxMs: RETRY_MS_MAX });
   #timer: NodeJS.Timeout | null = null;
@@ -69,15 +77,16 @@ export class Reports {
     this.#arm(START_DELAY_MS);
   }
 
-  ended(event: Ended): void {
+  /** @param room `passedOn`: another attempt has begun in its room */
+  ended(event: Ended, room: 'passedOn' | 'free'): void {
     const key = keyOf(event);
     this.#starts.delete(key);
     this.#unsettled.delete(key);
     if (this.#proposing.has(key)) return;
     this.#ends.set(key, event);
-    if (this.#stopped) return;
-    if (this.#ends.size >= this.#atWork() * ENDS_TOGETHER) this.#flushSoon();
-    else this.#endTimer ??= setTimeout(() => this.#flush(), END_DELAY_MS);
+    const delayMs = room === 'free' ? END_DELAY_MS : PASSED_ON_DELAY_MS;
+    this.#endsDueAt = Math.min(this.#endsDueAt, performance.now() + delayMs);
+    this.#reviewEnds();
   }
 
   stop(): void {
@@ -89,6 +98,17 @@ export class Reports {
   /** Attempts that the log has here, without those whose end is on its way there. */
   #atWork(): number {
     return (this.#replica.state.allocations.get(this.#runner)?.jobs.size ?? 0) - this.#proposing.size;
+  }
+
+  #reviewEnds(): void {
+    if (this.#stopped || this.#endsUnderWay || this.#ends.size === 0) return;
+    const leftMs = this.#endsDueAt - performance.now();
+    if (leftMs <= 0 || this.#ends.size >= this.#atWork() * ENDS_TOGETHER) return this.#flushSoon();
+    if (this.#endTimer !== null) clearTimeout(this.#endTimer);
+    this.#endTimer = setTimeout(() => {
+      this.#endsDueAt = 0;
+      this.#reviewEnds();
+    }, leftMs);
   }
 
   #flushSoon(): void {
@@ -107,24 +127,31 @@ export class Reports {
 
   #flush(): void {
     this.#flushQueued = false;
-    if (this.#endTimer !== null) clearTimeout(this.#endTimer);
-    this.#endTimer = null;
     if (this.#stopped) return;
-    const ends = [...this.#ends].slice(0, MAX_PER_PROPOSAL);
+    const ends = this.#takeEnds();
     const now = performance.now();
     const starts = [...this.#starts].filter(([, start]) => start.dueAt <= now + 1).slice(0, MAX_PER_PROPOSAL);
     for (const [key, start] of starts) {
       this.#starts.delete(key);
       this.#unsettled.set(key, start);
     }
+    if (starts.length > 0) void this.#proposeStarts(starts);
+    if (ends.length > 0) void this.#proposeEnds(ends);
+    if (this.#starts.size > 0) this.#arm(START_DELAY_MS);
+  }
+
+  #takeEnds(): readonly (readonly [string, Ended])[] {
+    if (this.#endsUnderWay) return [];
+    if (this.#endTimer !== null) clearTimeout(this.#endTimer);
+    this.#endTimer = null;
+    this.#endsDueAt = Infinity;
+    const ends = [...this.#ends].slice(0, MAX_PER_PROPOSAL);
     for (const [key] of ends) {
       this.#ends.delete(key);
       this.#proposing.add(key);
     }
-    if (starts.length > 0) void this.#proposeStarts(starts);
-    if (ends.length > 0) void this.#proposeEnds(ends);
-    if (this.#ends.size > 0) this.#flushSoon();
-    if (this.#starts.size > 0) this.#arm(START_DELAY_MS);
+    if (this.#ends.size > 0) this.#endsDueAt = 0;
+    return ends;
   }
 
   /** An end tells the start too, so a start that is outdated by it is let go. */
@@ -152,12 +179,13 @@ export class Reports {
   }
 
   async #proposeEnds(ends: readonly (readonly [string, Ended])[]): Promise<void> {
+    this.#endsUnderWay = true;
     try {
       const following = followOn(
         this.#replica.state,
         this.#runner,
         ends.map(([, event]) => event.job),
-        Math.random,
+        { random: Math.random, ahead: ends.every(([, event]) => wasShort(event)) ? 'some' : 'none' },
       );
       const commands = [...ends.map(([, event]) => endCommand(event)), ...following];
       const results = await this.#replica.propose(SYSTEM, commands);
@@ -173,15 +201,22 @@ export class Reports {
       setTimeout(() => {
         for (const [key, event] of ends) {
           this.#proposing.delete(key);
-          this.ended(event);
+          this.ended(event, 'free');
         }
       }, this.#backoff.nextDelayMs());
+    } finally {
+      this.#endsUnderWay = false;
+      this.#reviewEnds();
     }
   }
 }
 
 function keyOf(attempt: AttemptKey): string {
   return `${attempt.job}/${attempt.attempt}`;
+}
+
+function wasShort({ startedAt, endedAt }: Ended): boolean {
+  return startedAt !== null && endedAt - startedAt <= SHORT_MS;
 }
 
 function idOf(event: AttemptKey): AttemptKey {

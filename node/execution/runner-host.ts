@@ -12,6 +12,7 @@ import type { AttemptKey, RunnerEvent, RunnerSupervisor } from '../runner/ports.
 import type { DispatchAnswer } from '../dispatch-messages.ts';
 import { LeaseRenewal } from './lease-renewal.ts';
 import { Reports } from './reports.ts';
+import { Successions } from './successions.ts';
 
 const RETRY_PAUSE_MS = 500;
 /** At most so long the runner is waited for to tell of the attempts that it holds. */
@@ -45,6 +46,7 @@ export class RunnerHost {
   readonly #dependencies: RunnerHostDependencies;
   readonly #options: RunnerHostOptions;
   readonly #reports: Reports;
+  readonly #successions: Successions;
   readonly #renewal: LeaseRenewal;
   #session: { readonly incarnation: Incarnation; readonly pid: number; registered: 'no' | 'asking' | 'yes' } | null =
     null;
@@ -57,6 +59,7 @@ export class RunnerHost {
     this.#dependencies = dependencies;
     this.#options = options;
     this.#reports = new Reports({ runner: self, replica, supervisor, logger });
+    this.#successions = new Successions({ replica, logger, begin: (job) => this.#begin(job) });
     this.#renewal = new LeaseRenewal(dependencies, options, {
       leader: () => replica.leader,
       isAlone: () => isAlone(replica, self),
@@ -89,12 +92,14 @@ export class RunnerHost {
   reconcile(held: readonly AttemptKey[]): void {
     const { replica, self, supervisor } = this.#dependencies;
     const wanted = new Set<string>();
+    const heldHere = new Set(held.map(nameOf));
     for (const id of jobsOnRunner(replica.state, self)) {
       const job = replica.state.jobs.get(id);
       if (job === undefined || (job.state !== 'assigned' && job.state !== 'running')) continue;
       if (job.current.incarnation !== this.#session?.incarnation) continue;
-      wanted.add(nameOf({ job: job.id, attempt: job.current.attempt }));
-      this.#start(job);
+      const name = nameOf({ job: job.id, attempt: job.current.attempt });
+      wanted.add(name);
+      this.#successions.found(job, heldHere.has(name) ? 'held' : 'notHeld');
       if (job.cancel !== null) this.#stop(job, 'cancelled');
     }
     for (const attempt of held) {
@@ -106,6 +111,7 @@ export class RunnerHost {
     this.#stopped = true;
     this.#renewal.stop();
     this.#reports.stop();
+    this.#successions.stop();
     await this.#dependencies.supervisor.close(mode);
   }
 
@@ -114,6 +120,7 @@ export class RunnerHost {
     const connected = await supervisor.connect();
     this.#session = { incarnation: connected.incarnation, pid: connected.pid, registered: 'no' };
     this.#untold.clear();
+    this.#successions.clear();
     for (const attempt of connected.held) this.#untold.add(nameOf(attempt));
     if (isAlone(replica, self)) supervisor.renew(null);
     void this.#register(connected.held);
@@ -174,15 +181,18 @@ export class RunnerHost {
     if (job.state === 'assigned' || job.state === 'running') {
       if (job.current.runner !== self || job.current.incarnation !== this.#session?.incarnation) return;
       if (job.cancel !== null) this.#stop(job, 'cancelled');
-      else if (job.state === 'assigned') this.#start(job);
+      else if (job.state === 'assigned') this.#successions.assigned(job);
       return;
     }
+    if (before !== 'assigned' && before !== 'running') return;
     const last = job.past.at(-1);
-    const leftHere = (before === 'assigned' || before === 'running') && last?.runner === self;
-    if (leftHere && last.outcome === 'lost') supervisor.stop({ job: job.id, attempt: last.attempt }, 'lost');
+    this.#successions.gone({ job: job.id, attempt: last?.attempt ?? 0 });
+    if (last?.runner === self && last.outcome === 'lost') {
+      supervisor.stop({ job: job.id, attempt: last.attempt }, 'lost');
+    }
   }
 
-  #start(job: LiveJob): void {
+  #begin(job: LiveJob): void {
     this.#dependencies.supervisor.start({
       job: job.id,
       attempt: job.current.attempt,
@@ -195,6 +205,7 @@ export class RunnerHost {
   }
 
   #stop(job: LiveJob, why: 'cancelled' | 'lost'): void {
+    this.#successions.stopped(job.id);
     this.#dependencies.supervisor.stop({ job: job.id, attempt: job.current.attempt }, why);
   }
 
@@ -205,7 +216,7 @@ export class RunnerHost {
         if (this.#session !== null) this.#reports.started(event, this.#session.incarnation);
         break;
       case 'ended':
-        this.#reports.ended(event);
+        this.#reports.ended(event, this.#successions.ended(event));
         this.#untold.delete(nameOf(event));
         break;
       case 'gone':

@@ -35,9 +35,18 @@ interface AttemptBase {
   readonly assignedAt: Timestamp;
 }
 
+/** Whose room an attempt takes over, on the same runner; it has none of its own before. */
+export interface Behind {
+  readonly job: JobId;
+  /** When its own job was queued, should it go back there. */
+  readonly queuedAt: Timestamp;
+}
+
+type LiveBase = AttemptBase & { /** Absent: it holds room of its own. */ readonly behind?: Behind };
+
 export type LiveAttempt =
-  | (AttemptBase & { readonly state: 'assigned' })
-  | (AttemptBase & { readonly state: 'running'; readonly startedAt: Timestamp });
+  | (LiveBase & { readonly state: 'assigned' })
+  | (LiveBase & { readonly state: 'running'; readonly startedAt: Timestamp });
 
 /** How an attempt ended, as its runner tells it. */
 export interface AttemptEnd {

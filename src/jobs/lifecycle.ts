@@ -83,7 +83,13 @@ export function attemptOf(job: Job): number {
   return job.past.length + 1;
 }
 
-export function assignJob(job: Job, attempt: number, placement: Placement, now: Moment): LiveJob | Refusal {
+/** @param behind the job whose room it is to take over; null: it gets room of its own at once */
+export function assignJob(
+  job: Job,
+  attempt: number,
+  { placement, behind }: { readonly placement: Placement; readonly behind: JobId | null },
+  now: Moment,
+): LiveJob | Refusal {
   if (job.state === 'assigned' || job.state === 'running') {
     const { current } = job;
     const isSame = current.attempt === attempt && isAt(current, placement);
@@ -92,8 +98,26 @@ export function assignJob(job: Job, attempt: number, placement: Placement, now: 
   if (job.state !== 'queued') return refuse('wrongState', `the job is ${job.state}, not queued`);
   if (attempt !== attemptOf(job)) return refuse('staleAttempt', `attempt ${attemptOf(job)} is next, not ${attempt}`);
   const { runner, incarnation } = placement;
-  const current: LiveAttempt = { attempt, runner, incarnation, assignedAt: now.at, state: 'assigned' };
+  const place = { attempt, runner, incarnation, assignedAt: now.at, state: 'assigned' } as const;
+  const current: LiveAttempt = behind === null ? place : { ...place, behind: { job: behind, queuedAt: job.queuedAt } };
   return { ...baseOf(job, now), state: 'assigned', current, cancel: null };
+}
+
+/** The attempt whose room it was to take over is gone: the room is its own now, or that of whom the other one was behind. */
+export function succeedJob(job: LiveJob, before: LiveAttempt, now: Moment): LiveJob {
+  const { behind, ...current } = job.current;
+  if (behind === undefined || before.behind === undefined) return { ...job, index: now.index, current };
+  const { queuedAt } = behind;
+  return { ...job, index: now.index, current: { ...current, behind: { job: before.behind.job, queuedAt } } };
+}
+
+/** Its runner gives it back, not started: it stands where it stood in the queue. @param index of the job as it was seen */
+export function handBackJob(job: Job, index: number, now: Moment): Job | Refusal {
+  if (job.index !== index) return refuse('conflict', 'the job has changed since');
+  if (job.state !== 'assigned' || job.current.behind === undefined)
+    return refuse('wrongState', `the job is ${job.state}, and not behind another`);
+  if (job.cancel !== null) return finish(job, 'cancelled', `cancelled by ${job.cancel.by}`, now);
+  return { ...baseOf(job, now), state: 'queued', queuedAt: job.current.behind.queuedAt };
 }
 
 export interface AttemptReport {
@@ -105,7 +129,7 @@ export interface AttemptReport {
 export function startJob(job: Job, report: AttemptReport, startedAt: Timestamp, now: Moment): LiveJob | Refusal {
   if (!isCurrent(job, report)) return staleAttempt(job, report);
   if (job.current.state === 'running') return job;
-  const current: LiveAttempt = { ...placeOf(job.current), state: 'running', startedAt };
+  const current: LiveAttempt = { ...job.current, state: 'running', startedAt };
   return { ...baseOf(job, now), state: 'running', current, cancel: job.cancel };
 }
 
@@ -236,7 +260,7 @@ function startedAtOf(current: LiveAttempt): Timestamp | null {
   return current.state === 'running' ? current.startedAt : null;
 }
 
-function isAt(attempt: LiveAttempt, placement: Placement): boolean {
+export function isAt(attempt: LiveAttempt, placement: Placement): boolean {
   return attempt.runner === placement.runner && attempt.incarnation === placement.incarnation;
 }
 

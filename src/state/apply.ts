@@ -96,6 +96,8 @@ function applyCommand(changes: ChangeSet, command: Command, asker: Asker): Comma
       return jobCommands.submit(changes, command, asker.id);
     case 'assign':
       return jobCommands.assign(changes, command);
+    case 'handBack':
+      return jobCommands.handBack(changes, command);
     case 'started':
       return jobCommands.started(changes, command);
     case 'ended':

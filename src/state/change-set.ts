@@ -8,8 +8,8 @@ import {
   type Group,
   type GroupCancellation,
 } from '../jobs/group.ts';
-import { isFinal, type Job, type JobState, type Moment } from '../jobs/job.ts';
-import { condemnJob, holdBack, releaseJob } from '../jobs/lifecycle.ts';
+import { isFinal, type Job, type JobState, type LiveJob, type Moment } from '../jobs/job.ts';
+import { condemnJob, holdBack, releaseJob, succeedJob } from '../jobs/lifecycle.ts';
 import type { JobPlan } from '../jobs/plan.ts';
 import { JobTally, NO_TOTALS } from './job-totals.ts';
 import type { Schedule } from '../schedules/schedule.ts';
@@ -131,6 +131,7 @@ export class ChangeSet {
       this.putFollowUp({ kind: 'children', job: after.id, by: `its parent ${after.id}`, after: 0, at: this.now.at });
     }
     this.#letThrough(after.plan);
+    if (before !== null && isLive(before) && !isLive(after)) this.#passOn(before);
   }
 
   /** Nothing is left of a final job. That it was revived stays known: an older record must not revive it once more. */
@@ -289,6 +290,14 @@ export class ChangeSet {
     const passed = before?.state === 'waiting' ? passages.findIndex(({ why }) => why === before.why) : -1;
     const closed = passages.slice(passed + 1).find(({ gate }) => !gate.hasRoom || gate.waiting > 0);
     return closed === undefined ? job : holdBack(job, closed.why, this.now);
+  }
+
+  /** The room of an attempt that is gone, in the entry in which it goes: nobody else gets it. */
+  #passOn({ id, current }: LiveJob): void {
+    const { jobs, successors } = this.state;
+    const next = successors.get(id);
+    const job = next === undefined ? undefined : jobs.get(next);
+    if (job !== undefined && isLive(job)) this.putJob(job, succeedJob(job, current, this.now));
   }
 
   /** Whose turn has come at the gates that jobs of this plan go through. */

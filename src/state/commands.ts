@@ -37,7 +37,16 @@ export type Command =
       /** Of jobs that it depends on, how they ended, as the proposer read it: the heap does not hold final ones. */
       readonly outcomes?: readonly { readonly job: JobId; readonly state: FinalState }[];
     }
-  | { readonly kind: 'assign'; readonly job: JobId; readonly attempt: number; readonly placement: Placement }
+  | {
+      readonly kind: 'assign';
+      readonly job: JobId;
+      readonly attempt: number;
+      readonly placement: Placement;
+      /** It takes over the room of this job's attempt there, when that ends; until then it has none. */
+      readonly behind?: JobId;
+    }
+  /** From the runner that it is assigned to, which has not started it and will not. `index`: of the job as it was seen. */
+  | { readonly kind: 'handBack'; readonly job: JobId; readonly index: number }
   | {
       readonly kind: 'started';
       readonly job: JobId;

@@ -3,7 +3,7 @@ import type { GroupId } from '../ids.ts';
 import { cancellationFor, unfinishedOf } from '../jobs/group.ts';
 import type { Job, LiveJob, UnfinishedJob } from '../jobs/job.ts';
 import { attemptOf } from '../jobs/lifecycle.ts';
-import { add, amountOf, type Resources, ZERO } from '../resources/resources.ts';
+import { add, amountOf, fits, type Resources, ZERO } from '../resources/resources.ts';
 import { dueOf as dueOfSchedule } from '../schedules/schedule.ts';
 import type { Use } from '../scheduling/use.ts';
 import { followUpKey } from './change-set.ts';
@@ -18,6 +18,8 @@ export function checkInvariants(state: ClusterState): void {
   checkDue(state);
   checkRelations(state);
   checkSchedules(state);
+  const behind = [...state.jobs.values()].filter((job) => isLive(job) && job.current.behind !== undefined);
+  assert(state.successors.size === behind.length, 'who takes over room is known, and nobody else');
   for (const job of state.jobs.values()) checkJob(state, job);
   for (const allocation of state.allocations.values()) checkAllocation(state, allocation);
   assert(state.allocations.size === state.runners.size, 'each runner has one allocation');
@@ -196,9 +198,20 @@ function checkJob(state: ClusterState, job: UnfinishedJob): void {
   assert(job.current.attempt === attemptOf(job), 'the live attempt follows the ended ones');
   const allocation = state.allocations.get(job.current.runner);
   assert(allocation?.jobs.has(job.id) === true, 'a live attempt is counted at its runner');
+  checkSuccession(state, job);
   if (state.followUps.has(`runner ${job.current.runner}`)) return;
   assert(allocation.record.incarnation === job.current.incarnation, 'a live attempt is of the current incarnation');
   assert(allocation.record.state !== 'lost', 'a lost runner holds nothing that is not to be lost');
+}
+
+function checkSuccession(state: ClusterState, job: LiveJob): void {
+  const { behind } = job.current;
+  if (behind === undefined) return;
+  const before = state.jobs.get(behind.job);
+  assert(before !== undefined && isLive(before), 'who is to take over room is behind a live attempt');
+  assert(before.current.runner === job.current.runner, 'room is taken over on one runner');
+  assert(fits(job.plan.demand, before.plan.demand), 'who takes over room asks for no more');
+  assert(state.successors.get(before.id) === job.id, 'an attempt has one behind it');
 }
 
 function checkAllocation(state: ClusterState, { record, free, jobs }: Allocation): void {
@@ -208,7 +221,7 @@ function checkAllocation(state: ClusterState, { record, free, jobs }: Allocation
     const job = state.jobs.get(id);
     assert(job?.state === 'assigned' || job?.state === 'running', 'what a runner holds is live');
     assert(job.current.runner === record.id, 'what a runner holds is assigned to it');
-    held.push(job);
+    if (job.current.behind === undefined) held.push(job);
   }
   let taken = ZERO;
   for (const job of held) taken = add(taken, job.plan.demand);

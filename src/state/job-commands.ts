@@ -1,7 +1,16 @@
 import { Rejection } from '../errors.ts';
 import type { GroupId, JobId } from '../ids.ts';
 import type { AttemptEnd, FinalJob, FinalState, Job, Moment, UnfinishedJob } from '../jobs/job.ts';
-import { assignJob, cancelJob, endJob, meetDependency, reviveJob, startJob, submitJob } from '../jobs/lifecycle.ts';
+import {
+  assignJob,
+  cancelJob,
+  endJob,
+  handBackJob,
+  meetDependency,
+  reviveJob,
+  startJob,
+  submitJob,
+} from '../jobs/lifecycle.ts';
 import { keptSpec } from '../jobs/kept-job.ts';
 import { type JobPlan, planOf, sharePlan } from '../jobs/plan.ts';
 import { keptUntil } from '../jobs/retention.ts';
@@ -12,7 +21,7 @@ import { type ChangeSet, followUpKey } from './change-set.ts';
 import { type Command, type CommandResult, type Placement, refuse, type Refusal } from './commands.ts';
 import { cancelWithChildren } from './follow-ups.ts';
 import { knownRequest, noteRequest } from './idempotency.ts';
-import { checkPlacement, nothingWaitsAhead } from './placement.ts';
+import { checkPlacement, checkSuccession, nothingWaitsAhead } from './placement.ts';
 import { isSoundPlan } from './shapes.ts';
 
 type Of<Kind extends Command['kind']> = Extract<Command, { kind: Kind }>;
@@ -59,16 +68,26 @@ function placeAtOnce(changes: ChangeSet, job: Job, placement: Placement | null):
   const { state, now } = changes;
   if (job.state !== 'queued' || placement === null || !nothingWaitsAhead(state, job.plan)) return job;
   if (checkPlacement(state, job.plan, placement) !== null) return job;
-  const placed = assignJob(job, 1, placement, now);
+  const placed = assignJob(job, 1, { placement, behind: null }, now);
   return isJob(placed) ? placed : job;
 }
 
 export function assign(changes: ChangeSet, command: Of<'assign'>): CommandResult {
   const job = find(changes, command.job);
   if (!isJob(job)) return job;
-  const next = assignJob(job, command.attempt, command.placement, changes.now);
+  const { placement, behind = null } = command;
+  const next = assignJob(job, command.attempt, { placement, behind }, changes.now);
   if (!isJob(next) || next === job) return take(changes, job, next);
-  return checkPlacement(changes.state, job.plan, command.placement) ?? take(changes, job, next);
+  const refusal =
+    behind === null
+      ? checkPlacement(changes.state, job.plan, placement)
+      : checkSuccession(changes.state, job.plan, placement, behind);
+  return refusal ?? take(changes, job, next);
+}
+
+export function handBack(changes: ChangeSet, { job: id, index }: Of<'handBack'>): CommandResult {
+  const job = find(changes, id);
+  return isJob(job) ? take(changes, job, handBackJob(job, index, changes.now)) : job;
 }
 
 export function started(changes: ChangeSet, command: Of<'started'>): CommandResult {

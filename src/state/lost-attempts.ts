@@ -18,7 +18,11 @@ export function loseAttempts(changes: ChangeSet, runner: NodeId, reason: string)
 
 /** Before a runner is removed in order: nothing may run there any more. */
 export function loseAllAttempts(changes: ChangeSet, runner: NodeId, reason: string): void {
-  for (const job of attemptsAt(changes.state, runner)) lose(changes, job, reason, null);
+  for (const { id } of attemptsAt(changes.state, runner)) {
+    // Losing one changes the one that is behind it.
+    const job = changes.state.jobs.get(id);
+    if (job !== undefined && isLive(job)) lose(changes, job, reason, null);
+  }
 }
 
 /** Attempts that count at a runner no longer, in the order of ids, which is the same at every replica. */

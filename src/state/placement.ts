@@ -1,9 +1,11 @@
-import type { NodeId } from '../ids.ts';
+import type { JobId, NodeId } from '../ids.ts';
+import { isAt } from '../jobs/lifecycle.ts';
 import type { JobPlan } from '../jobs/plan.ts';
+import { add, fits } from '../resources/resources.ts';
 import { accepts, hasRoom } from '../scheduling/feasibility.ts';
 import { isFull, limitInTheWay } from '../scheduling/use.ts';
 import { type Placement, refuse, type Refusal } from './commands.ts';
-import { type Allocation, type ClusterState, settingsOf } from './state.ts';
+import { type Allocation, type ClusterState, isLive, settingsOf } from './state.ts';
 
 /** Whether a job may be assigned there now. Whoever chose the place, leader or not, chose from an older state. */
 export function checkPlacement(state: ClusterState, plan: JobPlan, placement: Placement): Refusal | null {
@@ -13,6 +15,31 @@ export function checkPlacement(state: ClusterState, plan: JobPlan, placement: Pl
   if (record.state === 'draining') return refuse('wrongState', 'the runner is draining');
   if (!accepts(record, plan)) return refuse('conflict', 'the runner does not meet the constraints');
   if (!hasRoom({ free, attempts: jobs.size }, plan)) return refuse('conflict', 'the runner has not enough free');
+  return checkQueue(state, plan);
+}
+
+/**
+ * Whether a job may be assigned there to take over the room of another one's attempt: it asks for no more than that one
+ * has, and is the only one behind it. It counts for its queue and project from now on, as if it had room already.
+ */
+export function checkSuccession(
+  state: ClusterState,
+  plan: JobPlan,
+  placement: Placement,
+  behind: JobId,
+): Refusal | null {
+  const allocation = currentAllocation(state, placement);
+  if ('code' in allocation) return allocation;
+  const { record, free, jobs } = allocation;
+  const before = state.jobs.get(behind);
+  if (record.state === 'draining') return refuse('wrongState', 'the runner is draining');
+  if (!accepts(record, plan)) return refuse('conflict', 'the runner does not meet the constraints');
+  if (before === undefined || !isLive(before) || !isAt(before.current, placement))
+    return refuse('conflict', 'the attempt whose room it was to take over is not there');
+  if (state.successors.has(behind)) return refuse('conflict', 'another takes over that room');
+  const { demand } = before.plan;
+  if (!fits(plan.demand, demand) || !hasRoom({ free: add(free, demand), attempts: jobs.size }, plan))
+    return refuse('conflict', 'the room that it was to take over is not enough');
   return checkQueue(state, plan);
 }
 

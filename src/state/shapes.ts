@@ -124,7 +124,13 @@ const SHAPES: Readonly<Record<CommandKind, Check>> = {
     idempotency: orNull(isIdempotency),
     outcomes: (outcomes) => outcomes === undefined || isListOf(outcomes, LIMITS.dependencies, isKnownOutcome),
   }),
-  assign: shape({ job: isId, attempt: isPositive, placement: isPlacement }),
+  assign: shape({
+    job: isId,
+    attempt: isPositive,
+    placement: isPlacement,
+    behind: (behind) => behind === undefined || isId(behind),
+  }),
+  handBack: shape({ job: isId, index: isCount }),
   started: shape({ job: isId, attempt: isPositive, incarnation: isId, at: isTime }),
   ended: shape({
     job: isId,

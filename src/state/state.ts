@@ -36,7 +36,7 @@ export interface Allocation {
   record: RunnerRecord;
   /** A number that stands for its id. */
   readonly lot: number;
-  /** Total less what its live attempts take; below zero where it came back smaller. */
+  /** Total less what its live attempts take that are behind no other; below zero where it came back smaller. */
   free: Resources;
   readonly jobs: Set<JobId>;
 }
@@ -68,6 +68,8 @@ export class ClusterState {
   readonly allocations = new Map<NodeId, Allocation>();
   /** The same, to draw from by chance. */
   readonly allocationList: Allocation[] = [];
+  /** From a job with a live attempt to the one that is behind it. */
+  readonly successors = new Map<JobId, JobId>();
   readonly queue = new JobQueue();
   readonly use = new QueueUse();
   readonly due = new DueTimes();
@@ -251,7 +253,9 @@ export function leaveJob(state: ClusterState, job: UnfinishedJob): void {
 
 function reserve(state: ClusterState, job: LiveJob): void {
   const allocation = allocationOf(state, job);
-  allocation.free = subtract(allocation.free, job.plan.demand);
+  const { behind } = job.current;
+  if (behind === undefined) allocation.free = subtract(allocation.free, job.plan.demand);
+  else state.successors.set(behind.job, job.id);
   allocation.jobs.add(job.id);
   state.use.open(job.plan);
   state.use.take(job.plan);
@@ -259,7 +263,9 @@ function reserve(state: ClusterState, job: LiveJob): void {
 
 function release(state: ClusterState, job: LiveJob): void {
   const allocation = allocationOf(state, job);
-  allocation.free = add(allocation.free, job.plan.demand);
+  const { behind } = job.current;
+  if (behind === undefined) allocation.free = add(allocation.free, job.plan.demand);
+  else state.successors.delete(behind.job);
   allocation.jobs.delete(job.id);
   state.use.giveBack(job.plan);
   state.use.close(job.plan);

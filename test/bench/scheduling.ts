@@ -79,7 +79,7 @@ function measureMix(mix: Mix, jobs: number, decisions: number, figures: Figures)
   for (const job of [...state.jobs.values()].filter(({ state: name }) => name === 'assigned').slice(0, ENDS)) {
     if (job.state !== 'assigned') continue;
     const { runner } = job.current;
-    const { ms, value } = timed(() => followOn(state, runner, [job.id], random));
+    const { ms, value } = timed(() => followOn(state, runner, [job.id], { random, ahead: 'none' }));
     atEnds += ms;
     ends += 1;
     const changes = changesOf(state);
@@ -109,7 +109,7 @@ function assignAll(state: ClusterState, commands: readonly Extract<Command, { ki
   const changes = changesOf(state);
   for (const { job: id, attempt, placement } of commands) {
     const job = state.jobs.get(id);
-    if (job !== undefined) put(changes, job, assignJob(job, attempt, placement, changes.now));
+    if (job !== undefined) put(changes, job, assignJob(job, attempt, { placement, behind: null }, changes.now));
   }
 }
 

@@ -48,9 +48,17 @@ export class Worker {
     const at = EPOCH + Math.floor(this.#simulation.loop.now);
     if (job.state === 'queued') {
       const { id, incarnation } = runner;
-      return { kind: 'assign', job: job.id, attempt: job.past.length + 1, placement: { runner: id, incarnation } };
+      const assign = {
+        kind: 'assign',
+        job: job.id,
+        attempt: job.past.length + 1,
+        placement: { runner: id, incarnation },
+      } as const;
+      const before = this.#chance.happens(0.5) ? this.#chance.pick(jobs) : job;
+      return before === job ? assign : { ...assign, behind: before.id };
     }
-    const { attempt, incarnation } = job.current;
+    const { attempt, incarnation, behind } = job.current;
+    if (behind !== undefined && this.#chance.happens(0.3)) return { kind: 'handBack', job: job.id, index: job.index };
     if (job.state === 'assigned') return { kind: 'started', job: job.id, attempt, incarnation, at };
     const outcome = this.#chance.pick(['succeeded', 'succeeded', 'failed'] as const);
     const end = { outcome, exitCode: outcome === 'failed' ? 1 : 0, signal: null, reason: null, usage: null };

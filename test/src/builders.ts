@@ -101,6 +101,11 @@ export function assign(n: number, attempt: number, runner = R1, incarnation = I1
   return { kind: 'assign', job: jobId(n), attempt, placement: { runner, incarnation } };
 }
 
+/** Assigned to take over the room of another job's attempt. */
+export function assignBehind(n: number, before: number, attempt = 1, runner = R1, incarnation = I1): Command {
+  return { kind: 'assign', job: jobId(n), attempt, placement: { runner, incarnation }, behind: jobId(before) };
+}
+
 export function started(n: number, attempt: number, incarnation = I1, at = START): Command {
   return { kind: 'started', job: jobId(n), attempt, incarnation, at };
 }
@@ -220,6 +225,7 @@ export function picture(state: ClusterState) {
     removed: [...state.removed],
     free: sorted(state.allocations).map(([id, { free, jobs }]) => [id, withoutZeros(free), [...jobs].toSorted()]),
     queue: [...state.queue.all()].map(({ id }) => id).toSorted(),
+    successors: sorted(state.successors),
     counts: { ...state.counts },
     due: state.due.first(),
     groups: sorted(state.groups),

@@ -61,7 +61,7 @@ describe('Reports', () => {
   it('tells the start and the end of a short job in one command', async () => {
     const { reports, proposed, forgotten } = setUp();
     reports.started(started('a'), INCARNATION);
-    reports.ended(ended('a'));
+    reports.ended(ended('a'), 'free');
     await expect.poll(() => forgotten).toEqual([{ job: 'a', attempt: 1 }]);
     await new Promise((resolve) => setTimeout(resolve, 60));
     expect(proposed).toEqual([[expect.objectContaining({ kind: 'ended', job: 'a', startedAt: 100 })]]);
@@ -108,7 +108,7 @@ describe('Reports', () => {
     };
     reports.started(started('a'), INCARNATION);
     await expect.poll(() => proposed.length).toBe(1);
-    reports.ended(ended('a'));
+    reports.ended(ended('a'), 'free');
     await expect.poll(() => forgotten.length).toBe(1);
     await new Promise((resolve) => setTimeout(resolve, 400));
     expect(proposed.map(([command]) => command?.kind)).toEqual(['started', 'ended']);
@@ -116,7 +116,7 @@ describe('Reports', () => {
 
   it('puts ends that come together into one proposal', async () => {
     const { reports, proposed, forgotten } = setUp();
-    for (const job of ['a', 'b', 'c']) reports.ended(ended(job));
+    for (const job of ['a', 'b', 'c']) reports.ended(ended(job), 'free');
     await expect.poll(() => forgotten.length).toBe(3);
     expect(proposed).toHaveLength(1);
   });
@@ -125,27 +125,59 @@ describe('Reports', () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const { reports, proposed, atWork } = setUp();
     atWork(8);
-    reports.ended(ended('a'));
+    reports.ended(ended('a'), 'free');
     await turn();
     await turn();
     expect(proposed).toEqual([]);
-    reports.ended(ended('b'));
+    reports.ended(ended('b'), 'free');
     await turn();
     await turn();
     expect(proposed.map((commands) => commands.length)).toEqual([2]);
-    reports.ended(ended('c'));
+    reports.ended(ended('c'), 'free');
     await turn();
     await turn();
     expect(proposed).toHaveLength(1);
-    vi.advanceTimersByTime(2);
+    vi.advanceTimersByTime(3);
+    await turn();
+    await turn();
     expect(proposed.map((commands) => commands.length)).toEqual([2, 1]);
+  });
+
+  it('lets an end wait for longer whose room was taken over', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    const { reports, proposed, atWork } = setUp();
+    atWork(100);
+    reports.ended(ended('a'), 'passedOn');
+    vi.advanceTimersByTime(3);
+    await turn();
+    expect(proposed).toEqual([]);
+    reports.ended(ended('b'), 'passedOn');
+    vi.advanceTimersByTime(2);
+    await turn();
+    expect(proposed.map((commands) => commands.length)).toEqual([2]);
+  });
+
+  it('proposes one lot of ends at a time', async () => {
+    const { reports, proposed, forgotten, behaviour } = setUp();
+    const { answer } = behaviour;
+    const first = Promise.withResolvers<CommandResult[]>();
+    behaviour.answer = () => first.promise;
+    reports.ended(ended('a'), 'free');
+    await expect.poll(() => proposed.length).toBe(1);
+    for (const job of ['b', 'c']) reports.ended(ended(job), 'free');
+    await new Promise((resolve) => setTimeout(resolve, 40));
+    expect(proposed).toHaveLength(1);
+    behaviour.answer = answer;
+    first.resolve([{ ok: true }]);
+    await expect.poll(() => forgotten.length).toBe(3);
+    expect(proposed.map((commands) => commands.length)).toEqual([1, 2]);
   });
 
   it('lets an end wait for no others while few attempts are at work', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const { reports, proposed, atWork } = setUp();
     atWork(4);
-    reports.ended(ended('a'));
+    reports.ended(ended('a'), 'free');
     await turn();
     await turn();
     expect(proposed).toHaveLength(1);
@@ -158,7 +190,7 @@ describe('Reports', () => {
       behaviour.answer = answer;
       throw new Fault('timedOut', 'no leader');
     };
-    reports.ended(ended('a'));
+    reports.ended(ended('a'), 'free');
     await expect.poll(() => proposed.length).toBe(1);
     expect(forgotten).toEqual([]);
     await expect.poll(() => forgotten).toEqual([{ job: 'a', attempt: 1 }]);
@@ -168,7 +200,7 @@ describe('Reports', () => {
   it('lets the runner forget an end that the state refused: an older attempt never counts', async () => {
     const { reports, forgotten, behaviour } = setUp();
     behaviour.answer = async () => [{ ok: false, code: 'staleAttempt', message: 'stale' }];
-    reports.ended(ended('a'));
+    reports.ended(ended('a'), 'free');
     await expect.poll(() => forgotten).toEqual([{ job: 'a', attempt: 1 }]);
   });
 
@@ -179,9 +211,9 @@ describe('Reports', () => {
       await gate.promise;
       return commands.map(() => ({ ok: true }));
     };
-    reports.ended(ended('a'));
+    reports.ended(ended('a'), 'free');
     await expect.poll(() => proposed.length).toBe(1);
-    reports.ended(ended('a'));
+    reports.ended(ended('a'), 'free');
     await new Promise((resolve) => setTimeout(resolve, 30));
     gate.resolve();
     await expect.poll(() => forgotten.length).toBe(1);

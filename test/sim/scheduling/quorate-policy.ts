@@ -107,7 +107,7 @@ export class QuoratePolicy implements Policy {
         commands.push({ kind: 'ended', job: jobIdOf(job), attempt, incarnation, startedAt: at, endedAt: at, end });
       }
       if (this.#workload.scenario.view.followOn === 'proposed') {
-        commands.push(...followOn(this.#view, runnerIdOf(runner), jobs, this.#random));
+        commands.push(...followOn(this.#view, runnerIdOf(runner), jobs, { random: this.#random, ahead: 'none' }));
       }
     }
     if ((this.state.due.first()?.at ?? Infinity) <= at) commands.push({ kind: 'clock' });

@@ -45,7 +45,7 @@ class Crowd {
 
   /** A small job ends, the node that ran it proposes what comes next there, and another one is submitted. */
   endOne(job: LiveJob): void {
-    const next = followOn(this.replica.state, job.current.runner, [job.id], this.#random);
+    const next = followOn(this.replica.state, job.current.runner, [job.id], { random: this.#random, ahead: 'none' });
     this.replica.system(ended(Number(job.id.slice(-12)), 1), ...next);
     this.submitSmall();
     this.schedule();

@@ -13,6 +13,7 @@ import { jobTotals } from '../../../src/state/queries.ts';
 import type { StateRecord } from '../../../src/state/records.ts';
 import { OVERLAPS, type Schedule } from '../../../src/schedules/schedule.ts';
 import { ClusterState } from '../../../src/state/state.ts';
+import { followOn } from '../../../src/scheduling/follow-on.ts';
 import { schedule } from '../../../src/scheduling/place.ts';
 import {
   amounts,
@@ -48,6 +49,9 @@ const STEPS = [
   'schedule',
   'schedule',
   'schedule',
+  'ahead',
+  'ahead',
+  'handBack',
   'start',
   'start',
   'end',
@@ -240,6 +244,10 @@ class History {
         return [this.#submit(n, { runner, incarnation }), this.#submit(m, { runner, incarnation })];
       case 'schedule':
         return schedule(state, { limit: 1 + (n % 5), random: () => (m % 97) / 97 });
+      case 'ahead':
+        return this.#ahead(job, m);
+      case 'handBack':
+        return job === undefined ? [] : [{ kind: 'handBack', job: job.id, index: job.index - (m % 5 === 0 ? 1 : 0) }];
       case 'start':
         return job === undefined ? [] : [started(numberOf(job), attemptOf(job), job.current.incarnation)];
       case 'end':
@@ -370,6 +378,19 @@ class History {
     return [command];
   }
 
+  /** As the runner that is about to tell the end of this job, and as one that is wrong about who waits for whom. */
+  #ahead(job: LiveJob | undefined, m: number): Command[] {
+    const { state } = this.replica;
+    if (job === undefined) return [];
+    const { runner, incarnation } = job.current;
+    const random = () => (m % 97) / 97;
+    if (m % 3 !== 0) return [...followOn(state, runner, m % 2 === 0 ? [job.id] : [], { random, ahead: 'some' })];
+    const queued = pick([...state.queue.all()], m);
+    if (queued === undefined) return [];
+    const placement = { runner, incarnation };
+    return [{ kind: 'assign', job: queued.id, attempt: attemptOf(queued), placement, behind: job.id }];
+  }
+
   #finals(): FinalJob[] {
     const records = [...this.replica.disk.values()].map(({ value }) => value);
     return records.filter((value): value is FinalJob => value !== null && 'finalAt' in value);
@@ -458,9 +479,14 @@ function play(steps: readonly Step[]): Set<string> {
   for (const next of steps) {
     played.take(next);
     for (const event of played.replica.last.events) {
-      if (event.kind === 'job') changes.add(`${event.before} → ${event.job.state}`);
       const firing = event.kind === 'schedule' ? event.schedule?.firings.at(-1) : undefined;
       if (firing !== undefined) changes.add(`firing ${firing.outcome}`);
+      if (event.kind !== 'job') continue;
+      changes.add(`${event.before} → ${event.job.state}`);
+      const { job } = event;
+      if ((job.state === 'assigned' || job.state === 'running') && job.current.behind !== undefined) {
+        changes.add(`${event.before} → ${job.state} behind another`);
+      }
     }
   }
   return changes;
@@ -481,6 +507,11 @@ describe('any history', () => {
       'queued → assigned',
       'running → queued',
       'running → waiting',
+      'queued → assigned behind another',
+      'assigned → assigned behind another',
+      'assigned → running behind another',
+      'assigned → assigned',
+      'assigned → queued',
       'failed → queued',
       'waiting → cancelled',
       'firing fired',
@@ -498,6 +529,7 @@ describe('any history', () => {
     const kind = fc.constantFrom(
       'submit',
       'assign',
+      'handBack',
       'started',
       'ended',
       'retry',
@@ -545,6 +577,8 @@ describe('any history', () => {
         'next',
         'missed',
         'revision',
+        'behind',
+        'index',
       ),
       fc.oneof(anything, fc.constantFrom(jobId(1), groupId(1), 'leave', 3), fc.constant({ command: ['x'] })),
     );

@@ -32,6 +32,7 @@ const FORBIDDEN = refused('forbidden');
 const COMMANDS: Readonly<Record<CommandKind, Command>> = {
   submit: submit(1),
   assign: assign(1, 1),
+  handBack: { kind: 'handBack', job: jobId(1), index: 1 },
   started: started(1, 1),
   ended: ended(1, 1),
   cancel: cancel(1),
@@ -204,7 +205,16 @@ describe('the cluster itself', () => {
 
 describe('the table', () => {
   it('lets a client hold no command of a runner or of the leader', () => {
-    const own: CommandKind[] = ['assign', 'started', 'ended', 'registerRunner', 'loseRunner', 'clock', 'useJoinToken'];
+    const own: CommandKind[] = [
+      'assign',
+      'handBack',
+      'started',
+      'ended',
+      'registerRunner',
+      'loseRunner',
+      'clock',
+      'useJoinToken',
+    ];
     for (const kind of own) expect(RULES[kind]).toEqual({ scope: null, system: 'may' });
   });
 
