@@ -53,6 +53,7 @@ import { ScheduleService } from './service/schedule-service.ts';
 import { pictureOf } from './service/cluster-view.ts';
 import { JobTokens } from './service/job-tokens.ts';
 import { OwnThings } from './service/own-things.ts';
+import { HeapRoom } from './service/heap-room.ts';
 import { JobService } from './service/job-service.ts';
 import { JobStore } from './service/job-store.ts';
 import { JobWatch } from './service/job-watch.ts';
@@ -238,7 +239,7 @@ async function createServices(
     self,
     replica,
     own: new OwnThings({ replica, jobs }),
-    jobs: new JobService({ replica, jobs, watch }),
+    jobs: new JobService({ replica, jobs, watch, room: new HeapRoom(() => capacity.heaps()) }),
     groups: new GroupService({ replica, watch }),
     queues: new QueueService(replica),
     schedules: new ScheduleService({ replica, lines: new CronLines(), now: Date.now }),

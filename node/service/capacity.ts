@@ -7,6 +7,7 @@ import type { NodeId } from '../../src/ids.ts';
 import type { ChangeEvent } from '../../src/state/apply.ts';
 import type { PeerNetwork } from '../p2p/network.ts';
 import { decodeVersioned, encodeVersioned } from '../versioned.ts';
+import { heapShare, type HeapUse } from './heap-room.ts';
 
 const SAMPLE_MS = 1_000;
 /** An unchanged machine says so this often … */
@@ -15,6 +16,7 @@ const REPEAT_MS = 10_000;
 const STALE_MS = 30_000;
 /** Smaller changes are not worth a message, as parts of the whole. */
 const REAL_CHANGE = 0.1;
+const REAL_HEAP_CHANGE = 0.05;
 
 const advertSchema = z.strictObject({
   /** The sender's session: a restarted node counts its sequence anew. */
@@ -23,9 +25,12 @@ const advertSchema = z.strictObject({
   load1: z.number().nonnegative(),
   memoryFree: z.number().nonnegative(),
   diskFree: z.number().nonnegative(),
+  /** Of the node's heap, from 0 to 1; nodes of an earlier version do not tell. */
+  heap: z.number().min(0).max(1).optional(),
 });
 type Advert = z.infer<typeof advertSchema>;
 type Load = NonNullable<RunnerView['load']>;
+type Measured = Load & { readonly heap: number };
 
 /** What each machine measures of itself, spread by gossip: a lossy hint for people and for ranking, never a promise. */
 export class CapacityView {
@@ -37,7 +42,7 @@ export class CapacityView {
   readonly #heard = new Map<NodeId, { readonly advert: Advert; readonly at: number }>();
   #timer: NodeJS.Timeout | null = null;
   #sequence = 0;
-  #published: { readonly load: Load; readonly at: number } | null = null;
+  #published: { readonly load: Measured; readonly at: number } | null = null;
 
   constructor(
     dependencies: {
@@ -70,16 +75,27 @@ export class CapacityView {
     return { load1, memoryFree, diskFree };
   }
 
+  /** This node's own as it is now, and those of others as they told it last. */
+  *heaps(): Generator<HeapUse, undefined> {
+    yield { node: this.#self, share: heapShare() };
+    for (const [node, { advert, at }] of this.#heard) {
+      if (node === this.#self || advert.heap === undefined || performance.now() - at > STALE_MS) continue;
+      yield { node, share: advert.heap };
+    }
+    return undefined;
+  }
+
   changed(events: readonly ChangeEvent[]): void {
     for (const event of events) if (event.kind === 'node' && event.node === null) this.#heard.delete(event.id);
   }
 
   async #sample(): Promise<void> {
     const disk = await statfs(this.#dataDir).catch(() => null);
-    const load: Load = {
+    const load: Measured = {
       load1: loadavg()[0] ?? 0,
       memoryFree: freemem(),
       diskFree: disk === null ? 0 : disk.bavail * disk.bsize,
+      heap: Math.min(1, heapShare()),
     };
     const now = performance.now();
     const due = this.#published === null || now - this.#published.at >= REPEAT_MS;
@@ -108,10 +124,11 @@ function readAdvert(bytes: Uint8Array): Advert | null {
   }
 }
 
-function differs(a: Load, b: Load): boolean {
+function differs(a: Measured, b: Measured): boolean {
   return (
     Math.abs(a.load1 - b.load1) > Math.max(REAL_CHANGE, b.load1 * REAL_CHANGE) ||
     Math.abs(a.memoryFree - b.memoryFree) > b.memoryFree * REAL_CHANGE ||
-    Math.abs(a.diskFree - b.diskFree) > b.diskFree * REAL_CHANGE
+    Math.abs(a.diskFree - b.diskFree) > b.diskFree * REAL_CHANGE ||
+    Math.abs(a.heap - b.heap) > REAL_HEAP_CHANGE
   );
 }

@@ -12,6 +12,7 @@ import { placeOne } from '../../src/scheduling/place.ts';
 import type { Command, CommandResult, Placement } from '../../src/state/commands.ts';
 import type { Consistency, ListQuery, SubmitItem, SubmitResult } from '../core.ts';
 import type { Replica } from '../replica/replica.ts';
+import type { HeapRoom } from './heap-room.ts';
 import type { JobStore } from './job-store.ts';
 import type { JobWatch } from './job-watch.ts';
 import { expectTaken } from './results.ts';
@@ -23,6 +24,7 @@ export interface JobServiceDependencies {
   readonly replica: Replica;
   readonly jobs: JobStore;
   readonly watch: JobWatch;
+  readonly room: Pick<HeapRoom, 'expectRoom'>;
 }
 
 type IdentifiedItem = SubmitItem & { readonly id: JobId };
@@ -34,14 +36,17 @@ export class JobService {
   readonly #watch: JobWatch;
   /** Submissions that nobody has decided yet: apply knows those that come before, so they need not be looked for. */
   readonly #underWay = new Set<JobId>();
+  readonly #room: JobServiceDependencies['room'];
 
   constructor(dependencies: JobServiceDependencies) {
     this.#replica = dependencies.replica;
     this.#jobs = dependencies.jobs;
     this.#watch = dependencies.watch;
+    this.#room = dependencies.room;
   }
 
   async submit(identity: Identity, given: readonly SubmitItem[]): Promise<readonly SubmitResult[]> {
+    this.#room.expectRoom();
     const parent = identity.principal.job?.id;
     const items = given.map(({ id = uuidv7() as JobId, spec, idempotency }) => ({
       id,

@@ -19,7 +19,7 @@ function setUp() {
   const view = new CapacityView({ network, self: 'self' as NodeId, isMember }, { dataDir: '/' });
   view.start();
   view.stop();
-  const advert = encodeVersioned({ session: 's', sequence: 1, load1: 2, memoryFree: 3, diskFree: 4 });
+  const advert = encodeVersioned({ session: 's', sequence: 1, load1: 2, memoryFree: 3, diskFree: 4, heap: 0.5 });
   return { view, hear: (from: NodeId) => hear(from, advert) };
 }
 
@@ -37,5 +37,15 @@ describe('what machines tell of their load', () => {
     hear(MEMBER);
     view.changed([{ kind: 'node', id: MEMBER, node: null }]);
     expect(view.loadOf(MEMBER)).toBe(null);
+  });
+
+  it('tells how full the heaps are, its own as it is now', () => {
+    const { view, hear } = setUp();
+    hear(MEMBER);
+    hear(STRANGER);
+    expect([...view.heaps()]).toEqual([
+      { node: 'self', share: expect.any(Number) },
+      { node: MEMBER, share: 0.5 },
+    ]);
   });
 });

@@ -12,6 +12,9 @@ import { assign, ended, jobId, TestReplica } from '../../src/builders.ts';
 
 const IDENTITY: Identity = { principal: { id: 'local', token: null, kind: 'local' }, scopes: ['admin'] };
 
+/** There is room. */
+const ROOM = { expectRoom: () => undefined };
+
 function setUp() {
   const proposed: (readonly Command[])[] = [];
   const replica = {
@@ -21,7 +24,7 @@ function setUp() {
       return commands.map(() => ({ ok: true as const }));
     },
   } as unknown as Replica;
-  const jobs = new JobService({ replica, jobs: {} as JobStore, watch: new JobWatch() });
+  const jobs = new JobService({ replica, jobs: {} as JobStore, watch: new JobWatch(), room: ROOM });
   const submit = (count: number, stdin: string) =>
     jobs.submit(
       IDENTITY,
@@ -72,6 +75,7 @@ function setUpState() {
       },
     } as unknown as JobStore,
     watch: new JobWatch(),
+    room: ROOM,
   });
   const item = (n: number, ...on: readonly number[]) => ({
     id: jobId(n),
