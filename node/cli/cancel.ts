@@ -3,7 +3,7 @@ import type { CommandContext } from './command-context.ts';
 import { connect } from './connect.ts';
 import { EXIT } from './exit-codes.ts';
 import type { ConnectionOptions } from './options.ts';
-import { tellError } from './tell-error.ts';
+import { errorFormat, tellError } from './tell-error.ts';
 
 export interface CancelOptions extends ConnectionOptions {
   readonly queued?: true;
@@ -23,7 +23,7 @@ export async function cancel(
       if (options.json === true) await context.stdout.json(job);
       else await context.stdout.line(`${job.id} ${isFinalView(job) ? job.state : 'is being cancelled'}`);
     } catch (error) {
-      const told = await tellError(context.stderr, error);
+      const told = await tellError(context.stderr, error, errorFormat(options));
       if (code === EXIT.done) code = told;
       if (told === EXIT.unreachable) return told;
     }

@@ -29,8 +29,20 @@ export function does<Operands extends readonly unknown[], Options>(
     // Commander calls with the operands, then the options, then the command.
     const operands = args.slice(0, -2) as unknown as Operands;
     const options = { ...declare.program.opts(), ...givenOptions(command) } as Options;
-    declare.onEnd(await perform(declare.context, operands, options));
+    declare.onEnd(await codeOf(declare, () => perform(declare.context, operands, options), options ?? {}));
   });
+}
+
+/** What the command ended with, or was told to have failed with: in JSON where the user asked for that. */
+async function codeOf({ context }: Declare, perform: () => Promise<number>, options: object): Promise<number> {
+  try {
+    const code = await perform();
+    await context.stdout.flush();
+    return code;
+  } catch (error) {
+    const { errorFormat, tellError } = await import('./tell-error.ts');
+    return tellError(context.stderr, error, errorFormat(options));
+  }
 }
 
 /** Without the values that commander makes up for options that were not given. */

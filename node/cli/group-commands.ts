@@ -1,5 +1,5 @@
 import { type Declare, does } from './declare.ts';
-import { atLeastOne, connectionOptions, repeated } from './options.ts';
+import { atLeastOne, connectionOptions, quietOption, repeated } from './options.ts';
 
 export function declareGroups(declare: Declare): void {
   const group = declare.program.command('group').description('work with open-ended sets of jobs');
@@ -24,11 +24,15 @@ export function declareGroups(declare: Declare): void {
     '<ID>',
   );
   does(declare, cancel, async () => (await import('./group.ts')).groupCancel);
-  const wait = connectionOptions(
-    group.command('wait').description('wait until it is closed and all its jobs have ended; 1 if one did not succeed'),
+  const wait = quietOption(
+    connectionOptions(
+      group
+        .command('wait')
+        .description('wait until it is closed and all its jobs have ended; 1 if one did not succeed'),
+    ),
   )
     .argument('<ID>')
     .option('--close', 'close it first')
     .option('--timeout <DURATION>', 'give up after this long, with exit code 1');
-  does(declare, wait, async () => (await import('./group.ts')).groupWait);
+  does(declare, wait, async () => (await import('./group-wait.ts')).groupWait);
 }

@@ -1,15 +1,13 @@
 import type { GroupView } from '../../src/api/views.ts';
 import type { QuorateClient } from '../../src/client/client.ts';
-import { JOB_STATES } from '../../src/jobs/job.ts';
 import type { CommandContext } from './command-context.ts';
 import { connect } from './connect.ts';
-import { durationOf } from './duration-flag.ts';
 import { EXIT } from './exit-codes.ts';
 import { formatCount } from './format.ts';
 import type { ConnectionOptions } from './options.ts';
-import { startProgress } from './progress.ts';
 import { pairs } from './spec-from-flags.ts';
 import { fields, table } from './table.ts';
+import { countsText } from './wait-for-all.ts';
 
 type Operand = readonly [id: string];
 
@@ -66,37 +64,6 @@ export async function groupList(
   return EXIT.done;
 }
 
-export interface GroupWaitOptions extends ConnectionOptions {
-  readonly timeout?: string;
-  readonly close?: true;
-}
-
-/** How often the progress of a group is looked at. */
-const LOOK_MS = 1_000;
-
-/** Exit code 1 when a job of it did not succeed, or when it is not finished in time. */
-export async function groupWait(context: CommandContext, [id]: Operand, options: GroupWaitOptions): Promise<number> {
-  const client = connect(context, options);
-  const endsAt =
-    options.timeout === undefined ? Infinity : performance.now() + durationOf('--timeout', options.timeout);
-  let group = options.close === true ? await client.groups.close(id) : await client.groups.get(id);
-  const progress = await startProgress(context.stderr, 'ended', totalOf(group));
-  let ended = 0;
-  try {
-    while (group.state !== 'finished' && performance.now() < endsAt) {
-      group = await client.groups.wait(id, { timeoutMs: Math.min(LOOK_MS, Math.max(0, endsAt - performance.now())) });
-      const now = totalOf(group) - unfinishedOf(group);
-      progress.advance(Math.max(0, now - ended));
-      ended = Math.max(ended, now);
-    }
-  } finally {
-    progress.stop();
-  }
-  await (options.json === true ? context.stdout.json(group) : context.stdout.line(describeGroup(group)));
-  if (group.state !== 'finished') await context.stderr.line(`quorate: the group ${id} is not finished yet (timedOut)`);
-  return group.state === 'finished' && group.counts.succeeded === totalOf(group) ? EXIT.done : EXIT.failed;
-}
-
 async function show(
   context: CommandContext,
   options: ConnectionOptions,
@@ -107,7 +74,7 @@ async function show(
   return EXIT.done;
 }
 
-function describeGroup(group: GroupView): string {
+export function describeGroup(group: GroupView): string {
   return fields([
     ['group', group.id],
     ['state', group.state],
@@ -128,14 +95,5 @@ function rowOf(group: GroupView): readonly string[] {
 }
 
 function countsOf({ counts }: GroupView): string {
-  const told = JOB_STATES.filter((state) => counts[state] > 0).map((state) => `${counts[state]} ${state}`);
-  return told.length === 0 ? formatCount(0, 'job') : told.join(', ');
-}
-
-function totalOf({ counts }: GroupView): number {
-  return JOB_STATES.reduce((sum, state) => sum + counts[state], 0);
-}
-
-function unfinishedOf({ counts }: GroupView): number {
-  return counts.waiting + counts.queued + counts.assigned + counts.running;
+  return countsText((state) => counts[state]) || formatCount(0, 'job');
 }

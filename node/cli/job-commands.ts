@@ -2,7 +2,7 @@ import { Option } from 'commander';
 import { EVENT_KINDS } from '../../src/api/event-view.ts';
 import { JOB_STATES } from '../../src/jobs/job.ts';
 import { clientCommand, type Declare, does } from './declare.ts';
-import { atLeastOne, repeated, wholeNumber } from './options.ts';
+import { atLeastOne, quietOption, repeated, wholeNumber } from './options.ts';
 
 export function declareJobs(declare: Declare): void {
   declare.program.commandsGroup('Jobs:');
@@ -25,7 +25,9 @@ export function declareJobs(declare: Declare): void {
   const explain = clientCommand(declare, 'explain', 'tell why a job is where it is').argument('<ID>');
   does(declare, explain, async () => (await import('./explain.ts')).explain);
 
-  const wait = clientCommand(declare, 'wait', 'wait until jobs have ended; the exit code is 1 if one did not succeed')
+  const wait = quietOption(
+    clientCommand(declare, 'wait', 'wait until jobs have ended; the exit code is 1 if one did not succeed'),
+  )
     .argument('<ID...>')
     .option('--timeout <DURATION>', 'give up after this long, with exit code 1');
   does(declare, wait, async () => (await import('./wait.ts')).wait);

@@ -1,7 +1,10 @@
+import type { QuorateClient } from '../../src/client/client.ts';
 import type { CommandContext } from './command-context.ts';
 import { connect } from './connect.ts';
 import { EXIT } from './exit-codes.ts';
+import { untilInterrupted } from './interrupt.ts';
 import type { ConnectionOptions } from './options.ts';
+import { errorFormat, tell } from './tell-error.ts';
 
 export interface LogsOptions extends ConnectionOptions {
   readonly follow?: true;
@@ -12,17 +15,33 @@ export interface LogsOptions extends ConnectionOptions {
 }
 
 /** The job's output as it was written, standard error to standard error; with --json an event in a line. */
-export async function logs(
-  context: CommandContext,
-  [id]: readonly [id: string],
+export function logs(context: CommandContext, [id]: readonly [id: string], options: LogsOptions): Promise<number> {
+  const client = connect(context, options);
+  return untilInterrupted(
+    context,
+    (signal) => show(context, client, id, options, signal),
+    async (exitCode) => {
+      if (options.follow !== true) return exitCode;
+      const next = `quorate logs -f ${id}, quorate cancel ${id}`;
+      const told = { what: `stopped following job ${id}, which goes on`, code: 'interrupted', next, exitCode };
+      return tell(context.stderr, told, errorFormat(options));
+    },
+  );
+}
+
+async function show(
+  { stdout, stderr }: CommandContext,
+  client: QuorateClient,
+  id: string,
   options: LogsOptions,
+  signal: AbortSignal,
 ): Promise<number> {
-  const { stdout, stderr } = context;
-  const chunks = connect(context, options).jobs.logs(id, {
+  const chunks = client.jobs.logs(id, {
     stream: options.stdout === true ? 'stdout' : options.stderr === true ? 'stderr' : 'both',
     follow: options.follow === true,
     ...(options.tail === undefined ? {} : { tail: options.tail }),
     ...(options.attempt === undefined ? {} : { attempt: options.attempt }),
+    signal,
   });
   for await (const { data, ...event } of chunks) {
     // What is asked for alone goes where it can be piped on.

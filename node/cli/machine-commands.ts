@@ -5,6 +5,11 @@ import { connectionOptions } from './options.ts';
 
 export function declareMachines(declare: Declare): void {
   declare.program.commandsGroup('Machines:');
+  const top = clientCommand(declare, 'top', 'watch members, runners, queues and jobs on the whole terminal')
+    .option('--once', 'print one frame as text and leave')
+    .option('--interval <DURATION>', 'how often it looks (1s)');
+  top.addHelpText('after', TOP_HELP);
+  does(declare, top, async () => (await import('./top/top.ts')).top);
   const runners = clientCommand(declare, 'runners', 'list the machines that run jobs, with what they have free');
   does(declare, runners, async () => (await import('./runners.ts')).runners);
   const drain = clientCommand(declare, 'drain', 'give a runner no further jobs').argument('<ID>');
@@ -54,3 +59,9 @@ function declareLeaving(declare: Declare, cluster: Command): void {
   ).argument('<ID>');
   does(declare, release, async () => (await import('./cluster.ts')).clusterRelease);
 }
+
+const TOP_HELP = `
+With --json a line for each look, with --once as well a single one. It needs a token with the scope jobs:read; members
+and runners are shown to those with cluster:read and runners:read.
+
+  q quit   s sort by work or by name`;

@@ -7,6 +7,15 @@ export interface ConnectionOptions {
   readonly json?: true;
 }
 
+/** Of commands that show their progress. */
+export interface QuietOption {
+  readonly quiet?: true;
+}
+
+export function quietOption(command: Command): Command {
+  return command.option('-q, --quiet', 'show no progress');
+}
+
 export function connectionOptions(command: Command): Command {
   return command
     .addOption(

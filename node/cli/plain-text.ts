@@ -1,7 +1,11 @@
 import { stripVTControlCharacters } from 'node:util';
 
-/** Text of others in one line: what it holds must not steer the terminal. */
+/**
+ * Text of others in one line: what it holds must not steer the terminal. That is control characters, the ends of lines,
+ * and what turns the direction of writing or is not seen (Unicode's Bidi_Control, zero width and tags).
+ */
 export function plain(text: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
-  return stripVTControlCharacters(text).replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ');
+  return stripVTControlCharacters(text)
+    .replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ')
+    .replaceAll(/[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\u{e0000}-\u{e007f}]/gu, '');
 }

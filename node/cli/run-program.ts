@@ -1,4 +1,4 @@
-import { CommanderError } from 'commander';
+import { type Command, CommanderError } from 'commander';
 import { type CommandContext, processContext } from './command-context.ts';
 import { EXIT } from './exit-codes.ts';
 import { buildProgram } from './program.ts';
@@ -7,7 +7,8 @@ import { buildProgram } from './program.ts';
 export async function runProgram(args: readonly string[]): Promise<never> {
   const context = processContext();
   const code = await exitCodeOf(context, args);
-  await Promise.all([context.stdout.flush(), context.stderr.flush()]);
+  // What cannot be told to either any more has nobody to be told to.
+  await Promise.allSettled([context.stdout.flush(), context.stderr.flush()]);
   process.exit(code);
 }
 
@@ -16,12 +17,35 @@ async function exitCodeOf(context: CommandContext, args: readonly string[]): Pro
   const program = buildProgram(context, (ended) => {
     code = ended;
   });
+  const format = asksForJson(args) ? 'json' : 'text';
+  if (format === 'json') silence(program);
   try {
     await program.parseAsync(args, { from: 'user' });
     return code;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.done;
     const { tellError } = await import('./tell-error.ts');
-    return tellError(context.stderr, error);
+    if (!(error instanceof CommanderError)) return tellError(context.stderr, error, format);
+    if (format === 'json') await tellError(context.stderr, await usageErrorOf(error), format);
+    return EXIT.usage;
   }
+}
+
+/** Before anything is parsed: what stands behind `--` is another command's. */
+function asksForJson(args: readonly string[]): boolean {
+  const end = args.indexOf('--');
+  return (end === -1 ? args : args.slice(0, end)).includes('--json');
+}
+
+/** The parser's own text about errors is not JSON. */
+function silence(program: Command): void {
+  for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
+    command.configureOutput({ writeErr: () => undefined });
+  }
+}
+
+async function usageErrorOf({ code, message }: CommanderError): Promise<Error> {
+  const { UsageError } = await import('./usage-error.ts');
+  const what = code === 'commander.help' ? 'no command was named' : message.replace(/^error: /, '');
+  return new UsageError(what, 'quorate --help');
 }

@@ -10,7 +10,7 @@ import { describeEnd, exitCodeOfJob, exitCodeOfSignal } from './job-exit.ts';
 import type { ConnectionOptions, SpecOptions } from './options.ts';
 import { plain } from './plain-text.ts';
 import { specFromFlags } from './spec-from-flags.ts';
-import { tellError } from './tell-error.ts';
+import { type ErrorFormat, errorFormat, tell, tellError } from './tell-error.ts';
 
 export interface RunOptions extends ConnectionOptions, SpecOptions {
   readonly detach?: true;
@@ -36,6 +36,7 @@ class Attended {
   readonly #context: CommandContext;
   readonly #client: QuorateClient;
   readonly #options: RunOptions;
+  readonly #format: ErrorFormat;
   readonly #leave = new AbortController();
   #id: string | null = null;
   #interruptedBy: StopSignal | null = null;
@@ -44,6 +45,7 @@ class Attended {
     this.#context = context;
     this.#client = client;
     this.#options = options;
+    this.#format = errorFormat(options);
   }
 
   async run(spec: JobSpec): Promise<number> {
@@ -80,7 +82,7 @@ class Attended {
       }
     } catch (error) {
       if (this.#leave.signal.aborted || !(error instanceof ApiError)) throw error;
-      await tellError(stderr, error);
+      await tellError(stderr, error, this.#format);
     }
   }
 
@@ -101,7 +103,7 @@ class Attended {
       await this.#client.jobs.cancel(id, { signal: this.#leave.signal });
     } catch (error) {
       if (this.#leave.signal.aborted || (error instanceof ApiError && error.code === 'alreadyFinal')) return;
-      await tellError(stderr, error);
+      await tellError(stderr, error, this.#format);
     }
   }
 
@@ -133,13 +135,18 @@ class Attended {
 
   async #tellLeft(): Promise<void> {
     const { stderr } = this.#context;
-    if (this.#id === null) {
-      await stderr.line('quorate: left before the answer; the job may have been taken');
-      await stderr.line('  next: quorate jobs');
-      return;
-    }
-    await stderr.line(`quorate: left job ${this.#id}, which may still run`);
-    await stderr.line(`  next: quorate status ${this.#id}, quorate cancel ${this.#id}`);
+    const told =
+      this.#id === null
+        ? { what: 'left before the answer; the job may have been taken', next: 'quorate jobs' }
+        : {
+            what: `left job ${this.#id}, which may still run`,
+            next: `quorate status ${this.#id}, quorate logs -f ${this.#id}, quorate cancel ${this.#id}`,
+          };
+    await tell(
+      stderr,
+      { ...told, code: 'interrupted', exitCode: codeOf(this.#interruptedBy ?? 'SIGINT') },
+      this.#format,
+    );
   }
 }
 

@@ -1,5 +1,5 @@
 import { clientCommand, type Declare, does } from './declare.ts';
-import { specOptions } from './options.ts';
+import { quietOption, specOptions } from './options.ts';
 
 export function declareSubmitting(declare: Declare): void {
   declare.program.commandsGroup('Submitting:');
@@ -17,7 +17,9 @@ export function declareSubmitting(declare: Declare): void {
     .passThroughOptions();
   does(declare, submit, async () => (await import('./submit.ts')).submit);
 
-  const batch = clientCommand(declare, 'batch', 'submit many jobs, one JSON spec in a line, and print their ids')
+  const batch = quietOption(
+    clientCommand(declare, 'batch', 'submit many jobs, one JSON spec in a line, and print their ids'),
+  )
     .argument('<FILE>', 'the file of specs; - for what comes in here')
     .option('--wait', 'wait until all have ended; the exit code is 1 if one did not succeed');
   does(declare, batch, async () => (await import('./batch.ts')).batch);

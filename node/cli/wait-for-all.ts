@@ -1,42 +1,50 @@
 import type { JobView } from '../../src/api/views.ts';
 import type { QuorateClient } from '../../src/client/client.ts';
-import { formatCount } from './format.ts';
-import { describeEnd } from './job-exit.ts';
-import type { Output } from './output.ts';
-import { plain } from './plain-text.ts';
-import { startProgress } from './progress.ts';
+import { JOB_STATES, type JobState } from '../../src/jobs/job.ts';
+import type { Progress } from './progress.ts';
 
 /** Long polls under way at once. */
 const POLLS = 16;
-const TOLD_FAILURES = 20;
 
-/** Waits until every job has ended; whether all succeeded. Tells the first that did not. */
+export interface WaitForAllOptions {
+  readonly signal: AbortSignal;
+  /** When to give up, on the clock of `performance.now`; never when left out. */
+  readonly endsAt?: number;
+  readonly progress: Progress;
+  /** Told each job once it has ended, or as it was when the time was over: as they come. */
+  readonly onEnd: (job: JobView) => Promise<void>;
+}
+
+/** Waits until every job has ended, or the time is over. @throws the first error; the other waits end with it */
 export async function waitForAll(
   client: QuorateClient,
   ids: readonly string[],
-  { stderr }: { readonly stderr: Output },
-): Promise<boolean> {
-  if (ids.length === 0) return true;
-  const progress = await startProgress(stderr, 'ended', ids.length);
-  let failures = 0;
-
-  async function ended(job: JobView): Promise<void> {
-    progress.advance(1);
-    if (job.state === 'succeeded') return;
-    failures += 1;
-    if (failures <= TOLD_FAILURES) await stderr.line(`quorate: job ${job.id} ${plain(describeEnd(job))}`);
-  }
-
+  { signal, endsAt, progress, onEnd }: WaitForAllOptions,
+): Promise<void> {
+  const over = new AbortController();
+  const counts = new Map<JobState, number>();
+  let ended = 0;
   const remaining = ids.values();
   async function poll(): Promise<void> {
-    for (const id of remaining) await ended(await client.jobs.wait(id));
+    for (const id of remaining) {
+      const timeout = endsAt === undefined ? {} : { timeoutMs: Math.max(0, endsAt - performance.now()) };
+      const job = await client.jobs.wait(id, { ...timeout, signal: AbortSignal.any([signal, over.signal]) });
+      ended += 1;
+      counts.set(job.state, (counts.get(job.state) ?? 0) + 1);
+      progress.set(ended, { detail: countsText((state) => counts.get(state) ?? 0) });
+      await onEnd(job);
+    }
   }
-
   try {
     await Promise.all(Array.from({ length: Math.min(POLLS, ids.length) }, poll));
   } finally {
-    progress.stop();
+    over.abort();
   }
-  if (failures > 0) await stderr.line(`quorate: ${failures} of ${formatCount(ids.length, 'job')} did not succeed`);
-  return failures === 0;
+}
+
+/** As "3 running, 2 succeeded"; nothing where there is none. */
+export function countsText(countOf: (state: JobState) => number): string {
+  return JOB_STATES.filter((state) => countOf(state) > 0)
+    .map((state) => `${countOf(state)} ${state}`)
+    .join(', ');
 }

@@ -7,6 +7,11 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface ReadOptions extends CallOptions {
+  /** `stale` answers at once, from what the node itself has. */
+  readonly consistency?: 'linearizable' | 'stale';
+}
+
 export interface WaitOptions extends CallOptions {
   /** Answers with the thing as it is when it is over; for ever when left out. */
   readonly timeoutMs?: number;

@@ -1,9 +1,5 @@
 import type { ClusterView, InvitationView, StatsView } from '../api/views.ts';
-import { type CallOptions, type Calls, jsonBody } from './calls.ts';
-
-interface Consistency {
-  readonly consistency?: 'linearizable' | 'stale';
-}
+import { type CallOptions, type Calls, jsonBody, queryOf, type ReadOptions } from './calls.ts';
 
 interface RoleRequest {
   readonly id: string;
@@ -24,13 +20,13 @@ export class ClusterClient {
   }
 
   /** `stale` answers without a leader. */
-  get({ consistency = 'linearizable', ...options }: CallOptions & Consistency = {}): Promise<ClusterView> {
-    return this.#calls.get(`/v1/cluster?consistency=${consistency}`, options);
+  get({ consistency, ...options }: ReadOptions = {}): Promise<ClusterView> {
+    return this.#calls.get(`/v1/cluster${queryOf({ consistency })}`, options);
   }
 
   /** How many jobs are in which state, and what became of jobs so far. */
-  stats({ consistency = 'linearizable', ...options }: CallOptions & Consistency = {}): Promise<StatsView> {
-    return this.#calls.get(`/v1/stats?consistency=${consistency}`, options);
+  stats({ consistency, ...options }: ReadOptions = {}): Promise<StatsView> {
+    return this.#calls.get(`/v1/stats${queryOf({ consistency })}`, options);
   }
 
   setRole(request: RoleRequest, { signal }: CallOptions = {}): Promise<ClusterView> {

@@ -1,5 +1,5 @@
 import type { Page, QueueView } from '../api/views.ts';
-import { type CallOptions, type Calls, jsonBody, type PageQuery, queryOf } from './calls.ts';
+import { type CallOptions, type Calls, jsonBody, type PageQuery, queryOf, type ReadOptions } from './calls.ts';
 
 /** What is left out stays as it is. */
 export interface QueueRequest {
@@ -28,8 +28,8 @@ export class QueuesClient {
   }
 
   /** One page, by name: queues that are set, hold a queued job or run one. */
-  list(query: PageQuery = {}, options: CallOptions = {}): Promise<Page<QueueView>> {
-    return this.#calls.get(`/v1/queues${queryOf({ ...query })}`, options);
+  list(query: PageQuery = {}, { consistency, ...options }: ReadOptions = {}): Promise<Page<QueueView>> {
+    return this.#calls.get(`/v1/queues${queryOf({ ...query, consistency })}`, options);
   }
 
   get(name: string, options: CallOptions = {}): Promise<QueueView> {

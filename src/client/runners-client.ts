@@ -1,5 +1,5 @@
 import type { Page, RunnerView } from '../api/views.ts';
-import type { CallOptions, Calls } from './calls.ts';
+import { type CallOptions, type Calls, queryOf, type ReadOptions } from './calls.ts';
 
 export class RunnersClient {
   readonly #calls: Calls;
@@ -8,8 +8,8 @@ export class RunnersClient {
     this.#calls = calls;
   }
 
-  async list(options: CallOptions = {}): Promise<readonly RunnerView[]> {
-    return (await this.#calls.get<Page<RunnerView>>('/v1/runners', options)).items;
+  async list({ consistency, ...options }: ReadOptions = {}): Promise<readonly RunnerView[]> {
+    return (await this.#calls.get<Page<RunnerView>>(`/v1/runners${queryOf({ consistency })}`, options)).items;
   }
 
   /** It gets no further jobs. */

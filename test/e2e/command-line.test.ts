@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { Snapshot } from '../../node/cli/top/snapshot.ts';
 import type { JobView } from '../../src/api/views.ts';
 import { runQuorate, type CommandResult } from '../support/command-line.ts';
 import { useCluster } from '../support/use-cluster.ts';
@@ -52,6 +53,24 @@ describe('the command line', () => {
     ['4 for a refusal', ['status', '018f0000-0000-7000-8000-000000000000'], 4],
   ])('ends with %s', async (_what, args, code) => {
     expect((await quorate(args)).code).toBe(code);
+  });
+
+  it('shows the whole cluster, and how many jobs a second it does', async () => {
+    const file = join(cluster().folder, 'more.ndjson');
+    await writeFile(file, '{"command":["true"]}\n{"command":["false"]}\n'.repeat(5));
+    const before = await quorate(['top', '--once', '--json']);
+    expect((await quorate(['batch', '--wait', file])).code).toBe(1);
+    const after = await quorate(['top', '--once', '--json']);
+    const [first, last] = [before, after].map(({ stdout }) => JSON.parse(stdout) as Snapshot);
+    const { ended: already, ...totals } = first!.stats.totals;
+    expect(last?.stats.totals).toEqual({
+      submitted: totals.submitted + 10,
+      started: totals.started + 10,
+      ended: { ...already, succeeded: already.succeeded + 5, failed: already.failed + 5 },
+    });
+    expect(last?.cluster?.members).toHaveLength(1);
+    expect(last?.runners).toHaveLength(1);
+    expect((await quorate(['top', '--once'])).stdout).toMatch(/leader[^]*RUNNER[^]*QUEUE/);
   });
 
   it('helps without a node', async () => {

@@ -10,7 +10,10 @@ const streams = {
   stdout: new Output(new PassThrough()),
   stderr: new Output(new PassThrough()),
 };
-const program = buildProgram({ env: {}, ...streams, onSignal: () => () => undefined }, () => undefined);
+const program = buildProgram(
+  { env: {}, ...streams, onSignal: () => () => undefined, onExit: () => () => undefined },
+  () => undefined,
+);
 
 /** What bash offers when the last word is completed. */
 function inBash(...words: readonly string[]): readonly string[] {

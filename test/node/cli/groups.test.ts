@@ -69,7 +69,7 @@ describe('quorate group', () => {
     cli.api.handler = (_request, response) => answerJson(response, groupView());
     const { code, stderr } = await cli.quorate(['group', 'wait', GROUP_ID, '--timeout', '1ms']);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/not finished yet \(timedOut\)/);
+    expect(stderr).toMatch(/not finished yet.*group close \(timedOut\)\n  next: .*group wait/);
   });
 });
 

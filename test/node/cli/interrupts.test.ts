@@ -1,5 +1,6 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
+import type { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, it } from 'vitest';
 import { answerJson, END_EVENT, type FakeHandler, JOB_ID, jobView, logEvent } from '../../support/fake-api.ts';
@@ -35,14 +36,17 @@ function endlessJob(): { readonly cancelled: Promise<void>; readonly handler: Fa
   return { cancelled: cancelled.promise, handler };
 }
 
-function startRun() {
-  const started = spawn(QUORATE, ['run', '--', 'x'], {
+const startRun = () => start(['run', '--', 'x']);
+
+/** @param stdin `open`: nothing comes in, and no end */
+function start(args: readonly string[], stdin: 'ignore' | 'open' = 'ignore') {
+  const started = spawn(QUORATE, args, {
     env: cleanEnvironment({ QUORATE_URL: cli.api.url }),
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+    stdio: [stdin === 'open' ? 'pipe' : 'ignore', 'pipe', 'pipe'],
+  }) as ChildProcessByStdio<Writable | null, Readable, Readable>;
   child = started;
   const [ready, exit, stderr] = [once(started.stdout, 'data'), once(started, 'exit'), text(started.stderr)];
-  return { ready, exit, stderr, interrupt: (signal: NodeJS.Signals = 'SIGINT') => started.kill(signal) };
+  return { started, ready, exit, stderr, interrupt: (signal: NodeJS.Signals = 'SIGINT') => started.kill(signal) };
 }
 
 describe('quorate run', () => {
@@ -73,7 +77,7 @@ describe('quorate run', () => {
     run.interrupt();
     expect(await run.exit).toEqual([130, null]);
     expect(await run.stderr).toMatch(
-      new RegExp(`left job ${JOB_ID}, which may still run\\n  next: .*cancel ${JOB_ID}`),
+      new RegExp(`left job ${JOB_ID}, which may still run \\(interrupted\\)\\n  next: .*cancel ${JOB_ID}`),
     );
   });
 
@@ -95,6 +99,81 @@ describe('quorate run', () => {
     setTimeout(() => answer.resolve(), 100);
     await job.cancelled;
     expect(await run.exit).toEqual([130, null]);
+  });
+});
+
+/** Resolves with the first request whose path ends so; it is never answered. */
+function holdAt(end: string, others: FakeHandler): Promise<void> {
+  const asked = Promise.withResolvers<void>();
+  cli.api.handler = (request, response) => (request.path.endsWith(end) ? asked.resolve() : others(request, response));
+  return asked.promise;
+}
+
+describe('an interrupt', () => {
+  const GROUP = '019a0000-0000-7000-9000-000000000001';
+
+  it('of wait leaves the jobs that have not ended, and tells how to go on', async () => {
+    const asked = holdAt('/slow/wait', ({ path }, response) =>
+      answerJson(response, jobView({ id: path.split('/')[3] ?? '' })),
+    );
+    const wait = start(['wait', 'quick', 'slow']);
+    await Promise.all([wait.ready, asked]);
+    wait.interrupt();
+    expect(await wait.exit).toEqual([130, null]);
+    expect(await wait.stderr).toBe(
+      'quorate: stopped waiting for 1 job, which goes on (interrupted)\n  next: quorate wait slow, or quorate cancel slow\n',
+    );
+  });
+
+  it('of group wait tells how to go on', async () => {
+    const open = { state: 'open', counts: {} };
+    const asked = holdAt('/wait', (_request, response) => answerJson(response, open));
+    const wait = start(['group', 'wait', GROUP]);
+    await asked;
+    wait.interrupt('SIGTERM');
+    expect(await wait.exit).toEqual([143, null]);
+    expect(await wait.stderr).toMatch(/stopped waiting for the group .*\(interrupted\)\n {2}next: quorate group wait/);
+  });
+
+  const taken: FakeHandler = ({ body }, response) => response.end(body.replaceAll(/.+/g, '{"id":$&}'));
+
+  it('of batch tells what was taken, also while nothing comes in', async () => {
+    cli.api.handler = taken;
+    const batch = start(['batch', '-'], 'open');
+    batch.started.stdin?.write('"a"\n');
+    await batch.ready;
+    batch.interrupt();
+    expect(await batch.exit).toEqual([130, null]);
+    expect(await batch.stderr).toMatch(
+      /stopped after 1 job of the batch was taken.*\(interrupted\)\n {2}next: .*quorate jobs/,
+    );
+  });
+
+  it('of batch --wait tells that the jobs go on', async () => {
+    const asked = holdAt('/wait', taken);
+    const batch = start(['batch', '--wait', '-'], 'open');
+    batch.started.stdin?.end('"a"\n"b"\n');
+    await asked;
+    batch.interrupt();
+    expect(await batch.exit).toEqual([130, null]);
+    expect(await batch.stderr).toMatch(/stopped waiting for 2 jobs, which go on.*\n {2}next: quorate wait a b/);
+  });
+
+  it('of logs -f tells that the job goes on, with --json as problem details', async () => {
+    cli.api.handler = ({ path }, response) => {
+      if (!path.endsWith('/logs')) return answerJson(response, jobView({ state: 'running' }));
+      return response.write(logEvent('stdout', 'ready'));
+    };
+    const text = start(['logs', '-f', JOB_ID]);
+    await text.ready;
+    text.interrupt();
+    expect(await text.exit).toEqual([130, null]);
+    expect(await text.stderr).toMatch(/stopped following job .*\(interrupted\)\n {2}next: quorate logs -f/);
+    const json = start(['logs', '-f', '--json', JOB_ID]);
+    await json.ready;
+    json.interrupt();
+    expect(await json.exit).toEqual([130, null]);
+    expect(JSON.parse(await json.stderr)).toMatchObject({ code: 'interrupted', exitCode: 130 });
   });
 });
 

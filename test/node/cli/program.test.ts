@@ -12,6 +12,7 @@ const program = buildProgram(
     stdout: new Output(new PassThrough()),
     stderr: new Output(new PassThrough()),
     onSignal: () => () => undefined,
+    onExit: () => () => undefined,
   },
   () => undefined,
 );
@@ -35,6 +36,7 @@ describe('the commands', () => {
         ['list', 'show', 'set', 'pause', 'resume', 'reset'].map((name) => `queues ${name}`),
         ['create', 'list', 'show', 'set', 'pause', 'resume', 'trigger', 'delete'].map((name) => `schedule ${name}`),
         [
+          'top',
           'runners',
           'drain',
           'undrain',
