@@ -1,6 +1,6 @@
 import { Rejection } from '../../src/errors.ts';
 import type { JobId } from '../../src/ids.ts';
-import { isFinalState, type Job } from '../../src/jobs/job.ts';
+import { isFinalState, isUnmet, type Job } from '../../src/jobs/job.ts';
 import type { JobFilter, ListQuery } from '../core.ts';
 import { DEFAULT_NAME } from '../../src/jobs/plan.ts';
 import { LIMITS } from '../../src/limits.ts';
@@ -33,12 +33,20 @@ export class JobStore {
   }
 
   /** Newest first; looks at a bounded number of jobs and tells from where to go on. */
-  list(query: ListQuery): Promise<JobPage> {
+  async list(query: ListQuery): Promise<JobPage> {
     const { filter, cursor } = query;
     if (filter.state === 'assigned' || filter.state === 'running') {
       return readPage(jobsAtRunners(this.#replica.state, cursor), query);
     }
-    return this.#replica.applier.read((store) => readPage(candidates(store, query), query));
+    const page = await this.#replica.applier.read((store) => readPage(candidates(store, query), query));
+    return { ...page, jobs: page.jobs.map((job) => this.#asItWaits(job)) };
+  }
+
+  /** What it still waits for is written now and then only. */
+  #asItWaits(stored: Job): Job {
+    if (!isUnmet(stored)) return stored;
+    const live = this.#replica.state.jobs.get(stored.id);
+    return live !== undefined && isUnmet(live) ? live : stored;
   }
 }
 

@@ -113,6 +113,8 @@ export type Job =
   | (JobBase & { readonly state: FinalState; readonly finalAt: Timestamp; readonly reason: string | null });
 
 export type WaitingJob = Extract<Job, { state: 'waiting' }>;
+/** Waits for jobs that are not final. */
+export type UnmetJob = Extract<WaitingJob, { why: 'dependencies' }>;
 export type QueuedJob = Extract<Job, { state: 'queued' }>;
 export type LiveJob = Extract<Job, { state: 'assigned' | 'running' }>;
 export type FinalJob = Extract<Job, { state: FinalState }>;
@@ -126,4 +128,8 @@ export function isFinalState(state: JobState): state is FinalState {
 
 export function isFinal(job: Job): job is FinalJob {
   return 'finalAt' in job;
+}
+
+export function isUnmet(job: Job): job is UnmetJob {
+  return job.state === 'waiting' && job.why === 'dependencies';
 }

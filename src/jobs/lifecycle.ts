@@ -46,14 +46,26 @@ export function submitJob(submission: Submission, now: Moment): QueuedJob | Wait
   return atItsTime(base, now);
 }
 
-/** One of the jobs that it depends on is final. */
+/**
+ * One of the jobs that it depends on is final. That one less is missing is a change of the job, by its index, only for
+ * counts that are powers of two: one that waits for many would be written as often, each time as a whole.
+ */
 export function meetDependency(job: WaitingJob, on: JobId, outcome: FinalState, now: Moment): Job {
   if (job.why !== 'dependencies') return job;
-  const dependency = job.plan.dependsOn.find((candidate) => candidate.job === on);
-  if (dependency === undefined || !isMet(dependency, outcome)) return finish(job, 'cancelled', unmet(on, outcome), now);
+  if (!dependsOnEnd(job, on, outcome)) return finish(job, 'cancelled', unmet(on, outcome), now);
   const missing = job.missing.filter((id) => id !== on);
-  if (missing.length > 0) return { ...job, missing, index: now.index };
-  return atItsTime(baseOf(job, now), now);
+  if (missing.length === 0) return atItsTime(baseOf(job, now), now);
+  return isNotedCount(missing.length) ? { ...job, missing, index: now.index } : { ...job, missing };
+}
+
+export function isNotedCount(missing: number): boolean {
+  return (missing & (missing - 1)) === 0;
+}
+
+/** Whether this end of the other is one that the job waits for. */
+export function dependsOnEnd({ plan }: WaitingJob, on: JobId, outcome: FinalState): boolean {
+  const dependency = plan.dependsOn.find((candidate) => candidate.job === on);
+  return dependency !== undefined && isMet(dependency, outcome);
 }
 
 export function isMet({ on }: Dependency, outcome: FinalState): boolean {

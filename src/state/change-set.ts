@@ -1,4 +1,3 @@
-import { unreachable } from '../errors.ts';
 import type { GroupId, JobId, NodeId, TokenId } from '../ids.ts';
 import {
   cancelGroup,
@@ -8,9 +7,10 @@ import {
   type Group,
   type GroupCancellation,
 } from '../jobs/group.ts';
-import { isFinal, type Job, type JobState, type LiveJob, type Moment } from '../jobs/job.ts';
+import { isFinal, isUnmet, type Job, type JobState, type LiveJob, type Moment, type UnmetJob } from '../jobs/job.ts';
 import { condemnJob, holdBack, releaseJob, succeedJob } from '../jobs/lifecycle.ts';
 import type { JobPlan } from '../jobs/plan.ts';
+import { keyOfFollowUp } from './follow-up-key.ts';
 import { JobTally, NO_TOTALS } from './job-totals.ts';
 import type { Schedule } from '../schedules/schedule.ts';
 import type {
@@ -52,27 +52,6 @@ export type ChangeEvent =
   | { readonly kind: 'node'; readonly id: NodeId; readonly node: NodeRecord | null }
   | { readonly kind: 'token'; readonly id: TokenId; readonly token: TokenRecord | null };
 
-export function followUpKey(kind: FollowUpRecord['kind'], id: string): string {
-  return `${kind} ${id}`;
-}
-
-/** What a follow-up is about. */
-function subjectOf(record: FollowUpRecord): string {
-  switch (record.kind) {
-    case 'dependents':
-    case 'children':
-      return record.job;
-    case 'members':
-      return record.group;
-    case 'scheduled':
-      return record.schedule;
-    case 'runner':
-      return record.runner;
-    default:
-      return unreachable(record);
-  }
-}
-
 /** Starts of nodes whose proposals are remembered; those that were quiet for longest go first. */
 const MAX_PROPOSERS = 10_000;
 /** Revived jobs that are final again and remembered for it; the oldest go first. */
@@ -104,6 +83,7 @@ export class ChangeSet {
   /** @param before the job as the state held it, or as it was when it was final; null for a new one */
   putJob(before: Job | null, job: Job): void {
     if (before === job) return;
+    if (before !== null && isUnmet(before) && isUnmet(job)) return this.#putCloser(before, job);
     // Its queue's account stays open while the job goes from one state to the next.
     this.state.use.open(job.plan);
     if (before !== null && !isFinal(before)) leaveJob(this.state, before);
@@ -125,13 +105,23 @@ export class ChangeSet {
     this.events.push({ kind: 'job', job: after, before: before?.state ?? null });
     this.#countInGroup(before, after);
     if (isFinal(after) && this.state.relations.dependentsOf(after.id).size > 0) {
-      this.putFollowUp({ kind: 'dependents', job: after.id, outcome: after.state, at: this.now.at });
+      const { id, state: outcome, sequence: since } = after;
+      this.putFollowUp({ kind: 'dependents', job: id, outcome, since, at: this.now.at });
     }
     if (isFinal(after) && !isFinal(job) && this.state.relations.childrenOf(after.id).size > 0) {
       this.putFollowUp({ kind: 'children', job: after.id, by: `its parent ${after.id}`, after: 0, at: this.now.at });
     }
     this.#letThrough(after.plan);
     if (before !== null && isLive(before) && !isLive(after)) this.#passOn(before);
+  }
+
+  /** It waits for fewer jobs than before, and nothing else changes: most such steps are not written (met-dependencies.ts). */
+  #putCloser(before: UnmetJob, job: UnmetJob): void {
+    this.state.jobs.set(job.id, job);
+    this.state.relations.meet(before, job);
+    if (job.index === before.index) return;
+    this.#jobs.set(job.id, job);
+    this.events.push({ kind: 'job', job, before: before.state });
   }
 
   /** Nothing is left of a final job. That it was revived stays known: an older record must not revive it once more. */
@@ -180,7 +170,7 @@ export class ChangeSet {
 
   /** Takes the place of one of the same kind and id. */
   putFollowUp(record: FollowUpRecord): void {
-    const key = followUpKey(record.kind, subjectOf(record));
+    const key = keyOfFollowUp(record);
     this.state.followUps.set(key, record);
     this.state.followUpOrder.set({ kind: 'followUp', key, at: record.at });
     this.record('followUp', key, record);

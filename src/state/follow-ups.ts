@@ -1,7 +1,7 @@
 import { unreachable } from '../errors.ts';
 import type { JobId } from '../ids.ts';
-import type { UnfinishedJob } from '../jobs/job.ts';
-import { cancelJob, meetDependency } from '../jobs/lifecycle.ts';
+import { isUnmet, type UnfinishedJob } from '../jobs/job.ts';
+import { cancelJob, dependsOnEnd, isNotedCount, meetDependency } from '../jobs/lifecycle.ts';
 import type { ChangeSet } from './change-set.ts';
 import { loseWithRunner, staleAttempts } from './lost-attempts.ts';
 import type { FollowUpRecord } from './records.ts';
@@ -42,6 +42,7 @@ function carryOut(changes: ChangeSet, record: FollowUpRecord, part: readonly Job
   const last = jobs.get(part.at(-1) as JobId)?.sequence ?? 0;
   switch (record.kind) {
     case 'dependents':
+      changes.putFollowUp({ ...record, after: last });
       for (const id of part) {
         const job = jobs.get(id);
         if (job?.state === 'waiting') changes.putJob(job, meetDependency(job, record.job, record.outcome, changes.now));
@@ -73,7 +74,7 @@ function take(
     const job = changes.state.jobs.get(id);
     if (cost >= costMax || (job !== undefined && !isMeant(changes, record, job))) break;
     part.push(id);
-    cost += costOf(job);
+    cost += costOf(record, job);
   }
   return { part, cost };
 }
@@ -84,8 +85,11 @@ function isMeant({ state }: ChangeSet, record: FollowUpRecord, { sequence }: Unf
   return sequence <= (state.groups.get(record.group)?.cancelled?.through ?? Infinity);
 }
 
-function costOf(job: UnfinishedJob | undefined): number {
-  if (job?.state !== 'waiting' || job.why !== 'dependencies') return 1;
+/** To wait for one job less costs the same however many are left, but where it is written or the wait is over. */
+function costOf(record: FollowUpRecord, job: UnfinishedJob | undefined): number {
+  if (job === undefined || !isUnmet(job)) return 1;
+  const isStep = record.kind === 'dependents' && !isNotedCount(job.missing.length - 1);
+  if (isStep && dependsOnEnd(job, record.job, record.outcome)) return 1;
   return Math.ceil(job.missing.length / TIES_PER_FOLLOW_UP);
 }
 

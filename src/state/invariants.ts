@@ -6,7 +6,7 @@ import { attemptOf } from '../jobs/lifecycle.ts';
 import { add, amountOf, fits, type Resources, ZERO } from '../resources/resources.ts';
 import { dueOf as dueOfSchedule } from '../schedules/schedule.ts';
 import type { Use } from '../scheduling/use.ts';
-import { followUpKey } from './change-set.ts';
+import { followUpKey } from './follow-up-key.ts';
 import type { JobsInOrder } from './relations.ts';
 import { type Allocation, type ClusterState, isLive } from './state.ts';
 

@@ -99,6 +99,9 @@ export type FollowUpRecord =
       readonly kind: 'dependents';
       readonly job: JobId;
       readonly outcome: FinalState;
+      /** The job's sequence: what was submitted before that knows of an end before this one. */
+      readonly since?: number;
+      readonly after?: number;
       readonly at: Timestamp;
     }
   | {

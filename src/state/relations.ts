@@ -1,7 +1,7 @@
 import { assert } from '../errors.ts';
 import type { GroupId, JobId } from '../ids.ts';
 import type { Group } from '../jobs/group.ts';
-import type { UnfinishedJob, WaitingJob } from '../jobs/job.ts';
+import type { UnfinishedJob, UnmetJob, WaitingJob } from '../jobs/job.ts';
 import type { JobPlan } from '../jobs/plan.ts';
 import { Gate } from '../scheduling/gate.ts';
 import { SortedRun } from '../scheduling/sorted-run.ts';
@@ -43,6 +43,11 @@ export class Relations {
   /** Those that wait for this job to be final. */
   dependentsOf(job: JobId): JobsInOrder {
     return this.#dependents.get(job);
+  }
+
+  /** All that others wait for. */
+  awaited(): Iterable<JobId> {
+    return this.#dependents.keys();
   }
 
   /** Those that are cancelled with it. */
@@ -114,6 +119,16 @@ export class Relations {
     for (const { key } of keys) if (this.#gates.get(key)?.isIdle === true) this.#gates.delete(key);
   }
 
+  /** Of jobs that it waited for, some are final; all else stays. A step costs the same, however many are left. */
+  meet(before: UnmetJob, { missing }: UnmetJob): void {
+    let kept = 0;
+    for (const on of before.missing) {
+      if (on === missing[kept]) kept += 1;
+      else this.#dependents.delete(on, before.sequence);
+    }
+    assert(kept === missing.length, 'what a job waits for grows no more');
+  }
+
   #siblingsOf({ withParent }: JobPlan): RunsByKey<JobId> {
     return withParent === 'cancelled' ? this.#children : this.#detached;
   }
@@ -153,6 +168,10 @@ function passed(job: UnfinishedJob, keys: readonly GateKey[]): number {
 
 class RunsByKey<Key> {
   readonly #runs = new Map<Key, SortedRun<JobId>>();
+
+  keys(): Iterable<Key> {
+    return this.#runs.keys();
+  }
 
   get(key: Key): JobsInOrder {
     return this.#runs.get(key) ?? NONE;

@@ -10,6 +10,7 @@ import { QueueUse } from '../scheduling/queue-use.ts';
 import { lotOf } from '../scheduling/lot.ts';
 import { dueOf, type Schedule } from '../schedules/schedule.ts';
 import { DueTimes } from './due-times.ts';
+import { dropMetDependencies } from './met-dependencies.ts';
 import type {
   ClusterRecord,
   FollowUpRecord,
@@ -148,6 +149,7 @@ export function finishLoading(state: ClusterState): void {
   for (const record of state.runners.values()) allocate(state, record);
   for (const job of state.jobs.values()) if (isLive(job)) enterJob(state, job);
   for (const group of state.groups.values()) setGroupDue(state, group);
+  dropMetDependencies(state);
   for (const [key, { at }] of state.followUps) state.followUpOrder.set({ kind: 'followUp', key, at });
   for (const token of state.tokens.values()) {
     if (token.expiresAt !== null)

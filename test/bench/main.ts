@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { consensus } from './consensus.ts';
 import { costs } from './costs.ts';
 import { failover } from './failover.ts';
+import { graphs } from './graphs.ts';
 import { jobs } from './jobs.ts';
 import { lists } from './lists.ts';
 import { describeMachine } from './machine.ts';
@@ -12,7 +13,18 @@ import { snapshot } from './snapshot.ts';
 import { type BenchRun, formatTable, type Table } from './table.ts';
 
 /** Measures the named tables, or all, on this machine and prints them. */
-const TABLES: readonly Table[] = [jobs, costs, scheduling, consensus, restart, snapshot, lists, failover, memory];
+const TABLES: readonly Table[] = [
+  jobs,
+  costs,
+  scheduling,
+  graphs,
+  consensus,
+  restart,
+  snapshot,
+  lists,
+  failover,
+  memory,
+];
 const LEAST_COUNT = 10;
 
 const { values: flags, positionals } = parseArgs({

@@ -5,7 +5,7 @@ import { JobStore } from '../../../node/service/job-store.ts';
 import type { JobsAmong, StateStore } from '../../../node/storage/ports.ts';
 import type { Job } from '../../../src/jobs/job.ts';
 import { LIMITS } from '../../../src/limits.ts';
-import { groupId, I1, jobId, R1, started, submit, TestReplica } from '../../src/builders.ts';
+import { cancel, groupId, I1, jobId, R1, started, submit, TestReplica } from '../../src/builders.ts';
 
 /** Newest first, as the state's database tells them. */
 function storeOf(newestFirst: readonly Job[]): JobStore {
@@ -36,7 +36,25 @@ async function pagesOf(store: JobStore, limit: number): Promise<number[]> {
   }
 }
 
+const ALL = { filter: {}, limit: 100, cursor: null };
+
 describe('JobStore', () => {
+  it('tells in a list what a job still waits for, which is not written at each step', async () => {
+    const replica = TestReplica.withRunner();
+    const dependsOn = [1, 2, 3, 4].map((n) => ({ job: jobId(n), on: 'finished' as const }));
+    replica.local(submit(1), submit(2), submit(3), submit(4), submit(5, { spec: { dependsOn } }));
+    const written = replica.disk.get(`job ${jobId(5)}`)?.value as Job;
+    replica.local(cancel(1));
+    const store = {
+      async *jobs() {
+        yield written;
+      },
+    } as unknown as StateStore;
+    const applier = { read: <Answer>(query: (asked: StateStore) => Promise<Answer>) => query(store) };
+    const list = await new JobStore({ applier, state: replica.state } as unknown as Replica).list(ALL);
+    expect(list.jobs).toMatchObject([{ state: 'waiting', missing: [jobId(2), jobId(3), jobId(4)] }]);
+  });
+
   it('ends a page where its jobs are large, and goes on behind them', async () => {
     const stdin = 'x'.repeat(LIMITS.specBytes);
     const jobs = Array.from({ length: 20 }, (_, position) => jobWith(20 - position, stdin));
