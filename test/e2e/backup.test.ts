@@ -26,6 +26,8 @@ describe('a backup of a running cluster', () => {
       const jobs = await Promise.all([again, once].map(({ id }) => first.api.job(id)));
       return jobs.every(({ state }) => state === 'running') ? true : null;
     });
+    const nightly = { name: 'nightly', cron: '0 2 * * *', timeZone: 'Asia/Tokyo', spec: { command: ['true'] } };
+    expectStatus(await other.api.http.post('/v1/schedules', nightly), 201);
     const file = join(cluster().folder, 'quorate.backup');
     const made = await quorate(other, ['backup', file, '--json']);
     expect(made.code, made.stderr).toBe(0);
@@ -53,6 +55,8 @@ describe('a backup of a running cluster', () => {
     expect(jobs.get(again.id)?.attempts[0]).toMatchObject({ attempt: 1, state: 'lost' });
     expect(jobs.get(once.id)).toMatchObject({ state: 'lost' });
     expect(jobs.has(late.id)).toBe(false);
+    const schedule = expectStatus(await node.api.http.get('/v1/schedules/nightly'), 200).json();
+    expect(schedule).toMatchObject({ ...nightly, state: 'active', next: expect.arrayContaining([expect.any(String)]) });
     await waitUntil('the job that ran to run here', async () => {
       const job = await node.api.job(again.id);
       return job.state === 'running' && job.attempts[1]?.runner === nodeId ? true : null;
