@@ -1,12 +1,21 @@
 import { unreachable } from '../src/errors.ts';
 import type { NodeId } from '../src/ids.ts';
+import type { Whereabouts } from './blobs/port.ts';
 import { decodeDispatchRequest, encodeDispatch } from './dispatch-messages.ts';
 import type { LeaderDuties } from './leader/duties.ts';
 import type { Replica } from './replica/replica.ts';
 
 /** At any member: what others ask on the `dispatch` stream. @throws Rejection `invalidRequest` */
 export async function answerDispatch(
-  { replica, duties }: { readonly replica: Replica; readonly duties: LeaderDuties },
+  {
+    replica,
+    duties,
+    blobs,
+  }: {
+    readonly replica: Replica;
+    readonly duties: LeaderDuties;
+    readonly blobs: { whereabouts(): Promise<Whereabouts> };
+  },
   from: NodeId,
   body: Uint8Array,
 ): Promise<Uint8Array> {
@@ -21,6 +30,8 @@ export async function answerDispatch(
         commitIndex: replica.consensus.commitIndex,
         appliedIndex: replica.applier.applied,
       });
+    case 'tellWhereabouts':
+      return encodeDispatch(await blobs.whereabouts());
     default:
       return unreachable(request);
   }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { MemberPosition, MemberReport } from './member-messages.ts';
-import { count, incarnation, nodeId } from './message-shapes.ts';
+import type { Whereabouts } from './blobs/port.ts';
+import { count, incarnation, nodeId, text } from './message-shapes.ts';
 import { decodeAnswer, decodeRequest, encodeVersioned } from './versioned.ts';
 
 /** Questions on the `dispatch` stream, between members. */
@@ -11,6 +12,8 @@ const request = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('reportMembers') }),
   /** To any member; answered by its `MemberPosition`. */
   z.object({ kind: z.literal('tellPosition') }),
+  /** To any member: where it takes the bytes of blobs; answered by its `Whereabouts`. */
+  z.object({ kind: z.literal('tellWhereabouts') }),
 ]);
 export type DispatchRequest = z.output<typeof request>;
 
@@ -33,8 +36,11 @@ const report = z.object({
   members: z.array(reportedMember).readonly(),
 });
 
+const BULK_ADDRESSES_MAX = 64;
+const whereabouts = z.object({ addresses: z.array(text).max(BULK_ADDRESSES_MAX).readonly(), store: text });
+
 export function encodeDispatch(
-  message: DispatchRequest | DispatchAnswer | MemberReport | MemberPosition | null,
+  message: DispatchRequest | DispatchAnswer | MemberReport | MemberPosition | Whereabouts | null,
 ): Uint8Array {
   return encodeVersioned(message);
 }
@@ -55,4 +61,8 @@ export function decodeMemberReport(bytes: Uint8Array): MemberReport | null {
 
 export function decodeMemberPosition(bytes: Uint8Array): MemberPosition {
   return decodeAnswer(position, bytes);
+}
+
+export function decodeWhereabouts(bytes: Uint8Array): Whereabouts {
+  return decodeAnswer(whereabouts, bytes);
 }

@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
+import type { PrivateKey } from '@libp2p/interface';
 import { multiaddr } from '@multiformats/multiaddr';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { Readiness } from '../src/api/views.ts';
 import type { NodeId } from '../src/ids.ts';
 import { answerDispatch } from './answer-dispatch.ts';
-import { BlobClient } from './blobs/blob-client.ts';
-import { registerBlobMetrics } from './blobs/blob-metrics.ts';
+import type { BlobClient } from './blobs/blob-client.ts';
+import { openBlobs } from './blobs/open-blobs.ts';
 import type { NodeConfig } from './config/config.ts';
 import type { Core } from './core.ts';
 import { machineLabels, machineResources } from './execution/machine.ts';
@@ -44,7 +45,6 @@ import type { LogReader } from './runner/ports.ts';
 import { createRunnerSupervisor } from './runner/supervisor.ts';
 import { BackupService } from './service/backup-service.ts';
 import { CapacityView } from './service/capacity.ts';
-import { ClusterBlobs } from './service/cluster-blobs.ts';
 import { ClusterService } from './service/cluster-service.ts';
 import { EventFeed } from './service/event-feed.ts';
 import { GroupService } from './service/group-service.ts';
@@ -91,6 +91,7 @@ interface Base {
   readonly folder: DataFolder;
   readonly founding: Founding;
   readonly registry: Registry;
+  readonly privateKey: PrivateKey;
   readonly network: PeerNetwork;
   readonly introduced: KnownMembers;
   readonly events: ReplicaEvents;
@@ -177,15 +178,17 @@ async function openBase(
   shutdown.defer(() => metrics.stop());
   const { registry } = metrics;
   const { clusterKey, clusterId } = founding;
+  const privateKey = await loadNodeKey(folder);
   const network = shutdown.adopt(
     await createPeerNetwork(
-      { logger, registry, privateKey: await loadNodeKey(folder), clusterKey, clusterId },
+      { logger, registry, privateKey, clusterKey, clusterId },
       { listen: config.p2p, advertise: config.advertise },
     ),
     (opened) => opened.close(),
   );
   const introduced = await introduce(folder, founding, network);
-  return { config, logger, folder, founding, registry, network, introduced, events: new ReplicaEvents(onFatal) };
+  const events = new ReplicaEvents(onFatal);
+  return { config, logger, folder, founding, registry, privateKey, network, introduced, events };
 }
 
 async function openReplica(base: Base, shutdown: AsyncDisposableStack): Promise<Replica> {
@@ -278,14 +281,8 @@ async function createServices(
   shutdown.defer(() => {
     for (const part of [...timed, membership, duties, feed]) part.stop();
   });
-  const blobs = shutdown.adopt(
-    await BlobClient.start(
-      { logger, onFatal: (error) => events.fatal(error) },
-      { folder: folder.parts.blobs, capacityBytes: config.blobs.spaceBytes },
-    ),
-    (opened) => opened.close(),
-  );
-  registerBlobMetrics(registry, blobs);
+  const isLeaving = (id: NodeId): boolean => replica.state.nodes.get(id)?.wish === 'leave';
+  const blobs = await openBlobs({ ...base, ...founding, folder: folder.parts.blobs, membership, isLeaving }, shutdown);
   return { core, jobTokens, blobs, reader, membership, duties, removed: removed.promise };
 }
 
@@ -312,8 +309,8 @@ function watchMembers(
 function answerPeers(base: Base, replica: Replica, services: Services): void {
   const { network } = base;
   const { membership, duties, reader, blobs } = services;
-  network.handle('dispatch', (from, body) => answerDispatch({ replica, duties }, from, body));
-  network.handleOpen((_from, body, signal) => answerOpen({ replica, reader, blobs }, body, signal));
+  network.handle('dispatch', (from, body) => answerDispatch({ replica, duties, blobs }, from, body));
+  network.handleOpen((_from, body, signal) => answerOpen({ replica, reader }, body, signal));
   network.onJoin((from, body) => answerStranger({ replica, network, members: () => membership.members() }, from, body));
 }
 
@@ -325,7 +322,7 @@ async function serveHttp(
 ): Promise<string> {
   const { config, registry, logger } = base;
   const server = await createHttpServer(
-    { core: services.core, blobs: new ClusterBlobs(services.blobs, base.network), metrics: registry, logger },
+    { core: services.core, blobs: services.blobs, metrics: registry, logger },
     { address: config.http, allowedHosts: config.allowedHosts, auth: authOf(base, replica), version: VERSION },
   );
   shutdown.adopt(server, (opened) => opened.close());

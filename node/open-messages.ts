@@ -24,12 +24,8 @@ const request = z.discriminatedUnion('kind', [
   }),
   /** Where the last lines begin: one chunk, `LogOffsets`. */
   z.object({ kind: z.literal('logTail'), job: jobId, attempt: z.int().positive(), lines: count }),
-  /** `end` is exclusive. The first chunk of the answer is the blob's head. */
-  z.object({ kind: z.literal('blob'), hash: z.hash('sha256'), start: count, end: count }),
 ]);
 export type OpenRequest = z.output<typeof request>;
-
-const blobHead = z.object({ size: count });
 
 export function encodeOpen(message: OpenRequest): Uint8Array {
   return encodeVersioned(message);
@@ -38,15 +34,6 @@ export function encodeOpen(message: OpenRequest): Uint8Array {
 /** @throws as `decodeRequest` */
 export function decodeOpen(bytes: Uint8Array): OpenRequest {
   return decodeRequest(request, bytes);
-}
-
-export function encodeBlobHead(head: { readonly size: number }): Uint8Array {
-  return encodeVersioned(head);
-}
-
-/** @throws as `decodeAnswer` */
-export function decodeBlobHead(bytes: Uint8Array): { readonly size: number } {
-  return decodeAnswer(blobHead, bytes);
 }
 
 export function encodeLogOffsets(at: LogOffsets): Uint8Array {

@@ -1,13 +1,11 @@
-import { blobName } from '../src/cas/digest.ts';
 import { unreachable } from '../src/errors.ts';
-import { decodeOpen, encodeBlobHead, encodeLogOffsets, encodeLogPiece } from './open-messages.ts';
+import { decodeOpen, encodeLogOffsets, encodeLogPiece } from './open-messages.ts';
 import type { Replica } from './replica/replica.ts';
 import type { LogReader } from './runner/ports.ts';
-import type { BlobStore } from './blobs/port.ts';
 
-/** What this node gives a member that opens a stream: a log, a blob, or the whole state for a follower. */
+/** What this node gives a member that opens a stream: a log, or the whole state for a follower. */
 export async function* answerOpen(
-  parts: { readonly replica: Replica; readonly reader: LogReader; readonly blobs: Pick<BlobStore, 'open'> },
+  parts: { readonly replica: Replica; readonly reader: LogReader },
   body: Uint8Array,
   signal: AbortSignal,
 ): AsyncIterable<Uint8Array> {
@@ -29,13 +27,6 @@ export async function* answerOpen(
     case 'logTail': {
       const { job, attempt, lines } = request;
       yield encodeLogOffsets(await parts.reader.tail({ job, attempt }, lines));
-      return;
-    }
-    case 'blob': {
-      const { hash, start, end } = request;
-      const { size, stream } = await parts.blobs.open(blobName('sha256', hash), { start, end });
-      yield encodeBlobHead({ size });
-      if (end > start) yield* stream;
       return;
     }
     default:

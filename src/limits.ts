@@ -17,6 +17,8 @@ export const LIMITS = {
   blobBytes: 16 * 1024 * 1024 * 1024,
   /** Bytes of all blobs at one node, when `--blob-space` says nothing else. */
   blobSpaceBytes: 64 * 1024 * 1024 * 1024,
+  /** Nodes that have each blob, at most. */
+  blobCopies: 7,
   commandArguments: 4096,
   envVariables: 1024,
   workdirBytes: 1024,

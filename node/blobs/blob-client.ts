@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { BlobName } from '../../src/cas/digest.ts';
 import { Fault } from '../../src/errors.ts';
 import type { ByteRange } from './blob-bytes.ts';
+import type { BlobMember } from './holders.ts';
 import { fromPlain } from './plain-error.ts';
 import type {
   Blob,
@@ -15,6 +16,7 @@ import type {
   PutRequest,
   PutResult,
   ToThread,
+  Whereabouts,
 } from './port.ts';
 import type { Pin } from './blob-index.ts';
 import { gathered, ThreadStreams } from './thread-streams.ts';
@@ -119,6 +121,16 @@ export class BlobClient implements BlobStore {
 
   async release(owner: string): Promise<void> {
     await this.#ask({ method: 'release', owner }).answer;
+  }
+
+  /** @param members all but this node */
+  async setMembers(members: readonly BlobMember[], selfLeaves: boolean): Promise<void> {
+    await this.#ask({ method: 'members', members, selfLeaves }).answer;
+  }
+
+  /** Where this node takes bytes; it then listens there. */
+  async whereabouts(): Promise<Whereabouts> {
+    return await this.#ask({ method: 'whereabouts' }).answer;
   }
 
   async figures(): Promise<BlobFigures> {

@@ -41,4 +41,20 @@ export function registerBlobMetrics(registry: Registry, blobs: { figures(): Prom
     'Bytes read to see whether they are still right.',
     (told) => told.scrubbedBytes,
   );
+  counter('quorate_blob_copies_made_total', 'Copies made at other members for puts.', (told) => told.copied);
+  counter('quorate_blob_repairs_total', 'Copies made at other members since one was missing.', (told) => told.repaired);
+  counter('quorate_blobs_mended_total', 'Blobs that were lost here and brought back.', (told) => told.mended);
+  counter(
+    'quorate_blobs_surplus_removed_total',
+    'Copies that went since others hold them.',
+    (told) => told.surplusRemoved,
+  );
+  gauge(
+    'quorate_blob_copies_missing',
+    'Blobs here of which a copy is missing elsewhere.',
+    (told) => told.copiesMissing,
+  );
+  counter('quorate_blob_remote_reads_total', 'Reads of blobs that were not here.', (told) => told.readElsewhere);
+  counter('quorate_blob_sent_bytes_total', 'Bytes sent to members on the network of blobs.', (told) => told.bytesSent);
+  counter('quorate_blob_received_bytes_total', 'Bytes received of members there.', (told) => told.bytesReceived);
 }

@@ -40,6 +40,34 @@ export const BLOB_LIMITS = {
   /** A new round through all blobs begins so long after the one before began, at the earliest. */
   scrubEveryMs: 24 * 60 * 60 * 1000,
   scrubPauseMs: 60_000,
+
+  /** A member that is away for so long holds nothing any more, and what it held is copied elsewhere. */
+  goneAfterMs: 20_000,
+  /** A member that sends nothing for so long while it is waited for is given up. */
+  stallMs: 10_000,
+  /** While it takes a copy, a member tells that it is alive this often. */
+  progressMs: 1000,
+  /** That a blob is at no member is believed for so long. */
+  missMs: 2000,
+  misses: 10_000,
+  /** What a member was told to be here stays for so long: it may remove its own copy. */
+  keepMs: 15 * 60_000,
+
+  /** Copies that are made to mend, at a time, and how fast. */
+  repairsAtOnce: 2,
+  repairBytesPerSecond: 32 * MIB,
+  /** So long a repair waits for those who put and read to be done. */
+  repairPatienceMs: 2000,
+  /** Blobs whose holders are asked together. */
+  reviewBatch: 512,
+  reviewEveryMs: 10 * 60_000,
+  /** After a change of the members it waits for more of them. */
+  reviewDelayMs: 500,
+  retryMs: 5000,
+  /** Blobs that are looked at before the others, since something of them is known to be amiss. */
+  noted: 10_000,
+  /** A copy that nobody wants here goes when it was not used for so long. */
+  surplusAfterMs: 10 * 60_000,
 } as const;
 
 export type BlobLimits = { readonly [Name in keyof typeof BLOB_LIMITS]: number };

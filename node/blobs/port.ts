@@ -1,6 +1,9 @@
 import type { BlobName } from '../../src/cas/digest.ts';
 import type { ByteRange } from './blob-bytes.ts';
 import type { Pin } from './blob-index.ts';
+import type { BlobMember } from './holders.ts';
+import type { NodeId } from '../../src/ids.ts';
+import type { BlobLimits } from './limits.ts';
 import type { PlainError } from './plain-error.ts';
 import type { StreamMessage } from './thread-streams.ts';
 
@@ -29,7 +32,7 @@ export interface BlobStore {
   stat(name: BlobName): Promise<{ readonly size: number } | null>;
   /** Those of them that are nowhere, in their order. */
   missing(names: readonly BlobName[]): Promise<readonly BlobName[]>;
-  /** Keeps what is here from being evicted. @throws Rejection `notFound` */
+  /** Keeps what is here from being evicted, here and at the other holders. @throws Rejection `notFound` */
   pin(name: BlobName, pins: readonly Pin[]): Promise<void>;
   /** Lets go of all that this owner pinned at this node. */
   release(owner: string): Promise<void>;
@@ -45,6 +48,8 @@ export interface PutResult {
   readonly size: number;
   /** It was here before. */
   readonly existed: boolean;
+  /** How many nodes have it, durable: as many as are wanted, or fewer when no more could be reached. */
+  readonly copies: number;
 }
 
 export interface Blob {
@@ -61,6 +66,26 @@ export interface BlobFigures {
   readonly evicted: number;
   readonly damaged: number;
   readonly scrubbedBytes: number;
+  /** Copies made at other members for puts. */
+  readonly copied: number;
+  /** … to mend. */
+  readonly repaired: number;
+  /** Blobs that were lost here and brought back. */
+  readonly mended: number;
+  /** Copies that were not wanted here any more. */
+  readonly surplusRemoved: number;
+  /** Blobs here of which a copy is missing elsewhere, as of the last look. */
+  readonly copiesMissing: number;
+  /** Reads of what was not here. */
+  readonly readElsewhere: number;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+}
+
+/** Where a node takes bytes, and which store it has. */
+export interface Whereabouts {
+  readonly addresses: readonly string[];
+  readonly store: string;
 }
 
 /** With `put` come the bytes, in the stream of the same number; with the answer to `open` they go back. */
@@ -72,6 +97,9 @@ export type BlobCall =
   | { readonly method: 'missing'; readonly names: readonly BlobName[] }
   | { readonly method: 'pin'; readonly name: BlobName; readonly pins: readonly Pin[] }
   | { readonly method: 'release'; readonly owner: string }
+  /** Who the other members are. */
+  | { readonly method: 'members'; readonly members: readonly BlobMember[]; readonly selfLeaves: boolean }
+  | { readonly method: 'whereabouts' }
   | { readonly method: 'figures' }
   | { readonly method: 'close' };
 
@@ -83,6 +111,8 @@ export interface BlobResults {
   readonly missing: readonly BlobName[];
   readonly pin: null;
   readonly release: null;
+  readonly members: null;
+  readonly whereabouts: Whereabouts;
   readonly figures: BlobFigures;
   readonly close: null;
 }
@@ -102,5 +132,21 @@ export type FromThread =
 export interface BlobThreadData {
   readonly folder: string;
   readonly capacityBytes: number;
+  /** Nodes that are to have each blob. */
+  readonly copies: number;
   readonly logLevel: string;
+  readonly network: BulkSettings;
+  /** Others than by default, for tests. */
+  readonly limits?: Partial<BlobLimits>;
+}
+
+/** What the network of the blobs is made of; it listens once there are other members. */
+export interface BulkSettings {
+  readonly self: NodeId;
+  /** The node's key, as `encodeNodeKey` makes it. */
+  readonly privateKey: Uint8Array;
+  readonly clusterKey: Uint8Array;
+  readonly clusterId: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly advertise: readonly string[];
 }

@@ -17,7 +17,9 @@ export interface NodeOptions {
   readonly advertise?: readonly string[];
   readonly allowHost?: readonly string[];
   readonly killJobs?: true;
+  readonly bulk?: string;
   readonly blobSpace?: string;
+  readonly blobCopies?: string;
   readonly logLevel?: string;
   readonly config?: string;
   readonly tick?: string;
@@ -42,7 +44,9 @@ export function nodeOptions(command: Command): void {
     .option('--advertise <ADDR>', 'the address that other nodes are told, as HOST:PORT; may be repeated', repeated)
     .option('--allow-host <NAME>', 'a name that requests may address this node by; may be repeated', repeated)
     .option('--kill-jobs', 'end the jobs of this machine when the node is stopped')
+    .option('--bulk <HOST:PORT>', 'where other nodes get and give blobs (beside --p2p, 8753)')
     .option('--blob-space <SIZE>', 'what blobs may take of the disk (64GiB)')
+    .option('--blob-copies <N>', 'how many nodes have each blob, the same on all (2)')
     .addOption(new Option('--log-level <LEVEL>', 'what is logged, to standard error').choices(LOG_LEVELS))
     .option('--config <FILE>', 'a JSON file with settings, named as the flags in camelCase');
   const timing = [

@@ -8,6 +8,8 @@ export interface NodeConfig {
   readonly http: Address;
   readonly p2p: Address;
   readonly grpc: Address;
+  /** Where members get and give the bytes of blobs. */
+  readonly bulk: Address;
   /** Multiaddrs or HOST:PORT under which peers reach this node when that is not what it binds. */
   readonly advertise: readonly string[];
   /** Host names, beside the bound one and localhost, that a request's Host header may carry. */
@@ -38,6 +40,8 @@ export interface RunnerConfig {
 export interface BlobConfig {
   /** What the blobs of this node may take. */
   readonly spaceBytes: number;
+  /** Nodes that are to have each blob. */
+  readonly copies: number;
 }
 
 export interface TimingConfig {

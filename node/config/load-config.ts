@@ -14,6 +14,9 @@ export const DEFAULT_ADDRESSES: Readonly<Record<ServiceName, Address>> = {
   grpc: { host: '127.0.0.1', port: 8752 },
 };
 
+const DEFAULT_COPIES = 2;
+const BULK_PORT = 8753;
+
 export interface ConfigRequest {
   readonly mode: NodeConfig['mode'];
   readonly flags: RawSettings;
@@ -39,16 +42,18 @@ export async function loadNodeConfig(request: ConfigRequest): Promise<NodeConfig
     ...(await checkFlags(request.flags)),
   };
   const dataDir = resolve(settings.data ?? request.defaultDataDir);
+  const addresses = await addressesOf(settings, dataDir);
   const config: NodeConfig = {
     dataDir,
     mode,
     bootstrap: settings.bootstrap ?? false,
     join: settings.join ?? [],
-    ...(await addressesOf(settings, dataDir)),
+    ...addresses,
+    bulk: settings.bulk ?? bulkBeside(addresses.p2p),
     advertise: settings.advertise ?? [],
     allowedHosts: settings.allowHosts ?? [],
     runner: runnerOf(settings),
-    blobs: { spaceBytes: settings.blobSpace ?? LIMITS.blobSpaceBytes },
+    blobs: { spaceBytes: settings.blobSpace ?? LIMITS.blobSpaceBytes, copies: settings.blobCopies ?? DEFAULT_COPIES },
     onStop: (settings.killJobs ?? mode === 'dev') ? 'killJobs' : 'keepJobs',
     logLevel: settings.logLevel ?? request.defaultLogLevel,
     timing: timingOf(settings),
@@ -70,6 +75,11 @@ async function addressesOf(settings: Settings, dataDir: string): Promise<Pick<No
     p2p: await resolveAddress(settings.p2p, last.p2p, DEFAULT_ADDRESSES.p2p),
     grpc: await resolveAddress(settings.grpc, last.grpc, DEFAULT_ADDRESSES.grpc),
   };
+}
+
+/** Where peers reach this node anyhow; members are told the port, so it need not be the same at each start. */
+function bulkBeside(p2p: Address): Address {
+  return { host: p2p.host, port: p2p.port === DEFAULT_ADDRESSES.p2p.port ? BULK_PORT : 0 };
 }
 
 function runnerOf(settings: Settings): RunnerConfig | null {

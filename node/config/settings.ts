@@ -47,6 +47,8 @@ const cpu = z.coerce.number<string | number>('must be a number of processors, as
 const size = parsedBy((text) => parseSize(text), 'a size, as 512MiB or 8GiB').pipe(z.number().positive());
 const duration = parsedBy((text) => parseDuration(text), 'a duration, as 300ms or 10s').pipe(z.number().positive());
 
+const COPIES = `must be a number of copies, from 1 to ${LIMITS.blobCopies}`;
+
 const LABEL_NAME = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/;
 const labels = z
   .record(z.string(), z.string().max(LIMITS.nameLength))
@@ -72,7 +74,9 @@ export const settingsSchema = z
     advertise: z.array(advertised).max(16),
     allowHosts: z.array(hostName).max(64),
     killJobs: flag,
+    bulk: address,
     blobSpace: size,
+    blobCopies: z.coerce.number<string | number>(COPIES).int(COPIES).min(1, COPIES).max(LIMITS.blobCopies, COPIES),
     logLevel: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`),
     tick: duration,
     election: duration,
@@ -102,7 +106,9 @@ export const FLAG_OF: Readonly<Record<SettingName, string>> = {
   advertise: '--advertise',
   allowHosts: '--allow-host',
   killJobs: '--kill-jobs',
+  bulk: '--bulk',
   blobSpace: '--blob-space',
+  blobCopies: '--blob-copies',
   logLevel: '--log-level',
   tick: '--tick',
   election: '--election',

@@ -65,11 +65,11 @@ function putRoute(blobs: ServedBlobs): Route {
       const announced = headers['content-length'];
       checkAnnounced(Number(announced ?? 0));
       const request = announced === undefined ? {} : { size: Number(announced) };
-      const { size, existed } = await blobs.put(blobName('sha256', params.hash), readChunks(raw), request);
+      const { size, existed, copies } = await blobs.put(blobName('sha256', params.hash), readChunks(raw), request);
       return {
         kind: 'json',
         status: existed ? 200 : 201,
-        body: { hash: params.hash, size },
+        body: { hash: params.hash, size, copies },
         headers: { location: `/v1/blobs/sha256/${params.hash}` },
       };
     },

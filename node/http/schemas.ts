@@ -316,7 +316,8 @@ export const problemSchema = z
   })
   .meta({ id: 'Problem' }) satisfies z.ZodType<Problem>;
 
-export const blobView = z.object({ hash: z.string(), size: z.int() }).meta({ id: 'Blob' });
+/** `copies`: nodes that have it, durable. */
+export const blobView = z.object({ hash: z.string(), size: z.int(), copies: z.int() }).meta({ id: 'Blob' });
 
 export function pageOf<Item extends z.ZodType>(item: Item) {
   return z.object({ items: z.array(item), nextCursor: z.string().nullable() });

@@ -16,6 +16,7 @@ import { multiaddrOf, preferReachable } from './addresses.ts';
 import { formatSwarmKey } from './cluster-key.ts';
 import type { Gate, ProtocolRegistrar } from './gate.ts';
 import { libp2pLogger } from './libp2p-logger.ts';
+import { connectionOptions, yamuxOptions } from './libp2p-options.ts';
 import type { NetworkLimits } from './limits.ts';
 import type { ClusterProtocols } from './protocols.ts';
 
@@ -80,40 +81,6 @@ export async function stopHost(host: Host): Promise<void> {
   const { status } = pubsub as { readonly status?: { readonly heartbeatTimeout?: NodeJS.Timeout } };
   clearTimeout(status?.heartbeatTimeout);
   await host.stop();
-}
-
-function connectionOptions(limits: NetworkLimits) {
-  return {
-    maxConnections: limits.maxConnections,
-    inboundConnectionThreshold: limits.inboundConnectionsPerSecond,
-    maxIncomingPendingConnections: limits.maxPendingInboundConnections,
-    maxParallelDials: limits.maxParallelDials,
-    maxDialQueueLength: limits.maxDialQueue,
-    maxPeerAddrsToDial: limits.maxAddressesPerDial,
-    dialTimeout: limits.dialTimeoutMs,
-    addressDialTimeout: limits.addressDialTimeoutMs,
-    inboundUpgradeTimeout: limits.upgradeTimeoutMs,
-    inboundStreamProtocolNegotiationTimeout: limits.streamOpenTimeoutMs,
-    outboundStreamProtocolNegotiationTimeout: limits.streamOpenTimeoutMs,
-    connectionCloseTimeout: limits.closeTimeoutMs,
-    addressSorter: () => 0 as const,
-    // Members are redialled by their links, which know more than libp2p.
-    reconnectRetries: 0,
-  };
-}
-
-function yamuxOptions(limits: NetworkLimits) {
-  return {
-    maxInboundStreams: limits.streamsPerConnection,
-    maxOutboundStreams: limits.streamsPerConnection,
-    // Streams that come before this end is ready for them; the default of 10 aborts the connection.
-    maxEarlyStreams: limits.streamsPerConnection,
-    streamOptions: {
-      // A paused stream may still get a whole window; were that more than the read buffer, pausing would reset it.
-      maxStreamWindowSize: limits.streamWindowBytes,
-      maxReadBufferLength: limits.readBufferBytes,
-    },
-  };
 }
 
 function services({ protocols, gate }: HostDependencies, limits: NetworkLimits) {

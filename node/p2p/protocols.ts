@@ -5,6 +5,8 @@ export interface ClusterProtocols {
   readonly raft: string;
   readonly channels: Readonly<Record<Channel, string>>;
   readonly bytes: string;
+  /** At the hosts that carry nothing but blobs. */
+  readonly bulk: string;
   readonly join: string;
   readonly kad: string;
   readonly capacityTopic: string;
@@ -16,6 +18,7 @@ export function clusterProtocols(clusterId: string): ClusterProtocols {
     raft: name('raft'),
     channels: { control: name('control'), dispatch: name('dispatch') },
     bytes: name('bytes'),
+    bulk: name('bulk'),
     join: name('join'),
     kad: name('kad'),
     capacityTopic: name('capacity'),

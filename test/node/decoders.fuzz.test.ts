@@ -5,13 +5,12 @@ import { z } from 'zod';
 import { describe, expect, test } from 'vitest';
 import { decodeDispatchAnswer, encodeDispatch } from '../../node/dispatch-messages.ts';
 import {
-  decodeBlobHead,
-  decodeLogPieces,
-  decodeOpen,
-  encodeBlobHead,
-  encodeLogPiece,
-  encodeOpen,
-} from '../../node/open-messages.ts';
+  decodeBulk,
+  decodeHead as decodeBlobHead,
+  encodeBulk,
+  encodeHead as encodeBlobHead,
+} from '../../node/blobs/bulk-messages.ts';
+import { decodeLogPieces, decodeOpen, encodeLogPiece, encodeOpen } from '../../node/open-messages.ts';
 import { decodeError, encodeError } from '../../node/p2p/error-codec.ts';
 import { decodeJoinToken, encodeJoinToken, JOIN_TOKEN_PREFIX } from '../../node/p2p/join-token.ts';
 import { decodeMessage, encodeMessage } from '../../node/p2p/raft-codec.ts';
@@ -178,7 +177,12 @@ const CODECS: readonly Codec[] = [
   { name: 'the meta of a snapshot on its way', sample: encodeSnapshotMeta(meta(9)), decode: decodeSnapshotMeta },
   { name: 'a dispatch answer', sample: encodeDispatch('renewed'), decode: decodeDispatchAnswer },
   { name: 'a request of a stream', sample: encodeOpen({ kind: 'snapshot' }), decode: decodeOpen },
-  { name: 'the head of a blob', sample: encodeBlobHead({ size: 7 }), decode: decodeBlobHead },
+  {
+    name: 'a request of the bulk network',
+    sample: encodeBulk({ kind: 'have', names: [{ function: 'sha256', hash: 'ab'.repeat(32) }], keepMs: 5 }),
+    decode: decodeBulk,
+  },
+  { name: 'the head of a blob', sample: encodeBlobHead(7), decode: decodeBlobHead },
   {
     name: 'a part of a log',
     sample: encodeLogPiece({ stream: 'stdout', at: '2030-01-01T00:00:00Z', data: Buffer.from('x'), offset: 7 }),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decodeDispatchAnswer, decodeDispatchRequest, decodeMemberReport } from '../../node/dispatch-messages.ts';
-import { decodeBlobHead, decodeOpen } from '../../node/open-messages.ts';
+import { decodeBulk, decodeHead } from '../../node/blobs/bulk-messages.ts';
+import { decodeOpen } from '../../node/open-messages.ts';
 import { decodeControlAnswer, decodeControlRequest, decodeSnapshotMeta } from '../../node/replica/control-messages.ts';
 import { encodeVersioned } from '../../node/versioned.ts';
 
@@ -25,8 +26,15 @@ const REQUESTS = {
     decodeOpen,
     { kind: 'log', job: '../../etc', attempt: 1, stream: 'both', follow: false, from: FROM, maxBytes: null },
     { kind: 'logTail', job: '../../etc', attempt: 1, lines: 1 },
-    { kind: 'blob', hash: `../${HASH}`, start: 0, end: 1 },
-    { kind: 'blob', hash: HASH, start: -1, end: 1 },
+  ],
+  bulk: [
+    decodeBulk,
+    { kind: 'read', name: `sha256:../${HASH.slice(3)}`, start: 0, end: 1 },
+    { kind: 'read', name: `sha256:${HASH}`, start: -1, end: 1 },
+    { kind: 'read', name: `md5:${HASH}`, start: 0, end: 1 },
+    { kind: 'have', names: Array.from({ length: 1025 }, () => `sha256:${HASH}`), keepMs: 0 },
+    { kind: 'take', name: `sha256:${HASH}`, size: 1, pins: [{ owner: '', until: null }] },
+    { kind: 'take', name: `sha256:${HASH}`, size: 1.5, pins: [] },
   ],
 } as const;
 
@@ -34,7 +42,7 @@ const ANSWERS = {
   control: [decodeControlAnswer, { kind: 'changed', index: 'x' }, { kind: 'members', members: [['a', 'b']] }],
   renewal: [decodeDispatchAnswer, 'never'],
   report: [decodeMemberReport, { term: 1, lastIndex: 1, commitIndex: 1, members: [{ id: 'a' }] }],
-  blob: [decodeBlobHead, { size: -1 }],
+  blob: [decodeHead, { size: -1 }],
   snapshot: [decodeSnapshotMeta, { index: 1, term: 1, configuration: { voters: 'a' } }],
 } as const;
 

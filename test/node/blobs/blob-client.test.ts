@@ -3,11 +3,26 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { BlobClient } from '../../../node/blobs/blob-client.ts';
+import type { BulkSettings } from '../../../node/blobs/port.ts';
+import { createClusterKey } from '../../../node/p2p/cluster-key.ts';
+import { createNodeKey, encodeNodeKey, nodeIdOf } from '../../../node/p2p/identity.ts';
 import { Fault } from '../../../src/errors.ts';
 import { tempFolder } from '../storage/temp-folder.ts';
 import { bytesOf, chunksOf, filesIn, nameOf, sample } from './support.ts';
 
 const MIB = 1024 * 1024;
+
+async function settings(): Promise<BulkSettings> {
+  const key = await createNodeKey();
+  return {
+    self: nodeIdOf(key),
+    privateKey: encodeNodeKey(key),
+    clusterKey: createClusterKey(),
+    clusterId: 'test-cluster',
+    listen: { host: '127.0.0.1', port: 0 },
+    advertise: [],
+  };
+}
 
 async function start(folder: string): Promise<BlobClient> {
   const client = await BlobClient.start(
@@ -17,7 +32,7 @@ async function start(folder: string): Promise<BlobClient> {
         throw error;
       },
     },
-    { folder, capacityBytes: 1024 * MIB },
+    { folder, capacityBytes: 1024 * MIB, copies: 2, network: await settings() },
   );
   onTestFinished(() => client.close());
   return client;

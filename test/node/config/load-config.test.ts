@@ -54,7 +54,8 @@ async function takenPort(): Promise<{ readonly port: number; release(): Promise<
 describe('the configuration of a node', () => {
   it('is whole when nothing is said', async () => {
     expect(await load()).toEqual({
-      blobs: { spaceBytes: 64 * 1024 ** 3 },
+      bulk: { host: '127.0.0.1', port: 8753 },
+      blobs: { spaceBytes: 64 * 1024 ** 3, copies: 2 },
       dataDir: data,
       mode: 'up',
       bootstrap: false,

@@ -27,7 +27,7 @@ describe('PUT of a blob', () => {
     call.end(bytes.subarray(100_000));
     const answer = await told(await response);
     expect(answer.status).toBe(201);
-    expect(answer.json()).toEqual({ hash, size: 300_000 });
+    expect(answer.json()).toEqual({ hash, size: 300_000, copies: 1 });
     expect(blobs.stored.get(hash)).toEqual(bytes);
   });
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Rejection } from '../../../src/errors.ts';
+import type { PutResult } from '../../../node/blobs/port.ts';
 import type { ServedBlobs } from '../../../node/http/blobs.ts';
 import type { BlobName } from '../../../src/cas/digest.ts';
 
@@ -13,10 +14,7 @@ export class FakeBlobs implements ServedBlobs {
     return hash;
   }
 
-  async put(
-    { hash }: BlobName,
-    bytes: AsyncIterable<Uint8Array>,
-  ): Promise<{ readonly size: number; readonly existed: boolean }> {
+  async put({ hash }: BlobName, bytes: AsyncIterable<Uint8Array>): Promise<PutResult> {
     const chunks: Uint8Array[] = [];
     for await (const chunk of bytes) chunks.push(chunk);
     const whole = Buffer.concat(chunks);
@@ -25,7 +23,7 @@ export class FakeBlobs implements ServedBlobs {
     }
     const existed = this.stored.has(hash);
     this.stored.set(hash, whole);
-    return { size: whole.length, existed };
+    return { size: whole.length, existed, copies: 1 };
   }
 
   async stat({ hash }: BlobName): Promise<{ readonly size: number } | null> {
