@@ -26,7 +26,7 @@ USER quorate
 ENV QUORATE_DATA=/data QUORATE_HTTP=0.0.0.0:8750 QUORATE_P2P=0.0.0.0:8751
 VOLUME /data
 # HTTP and libp2p.
-EXPOSE 8750 8751
+EXPOSE 8750 8751 8753
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:8750/healthz').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
