@@ -1,5 +1,5 @@
 import { accessSync, constants, statSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { isAbsolute, resolve } from 'node:path';
 
 export type FoundCommand =
   | { readonly kind: 'found'; readonly executable: string }
@@ -12,7 +12,7 @@ export function findCommand(command: string, where: { readonly path: string; rea
   if (command.includes('/')) return examine(resolve(where.cwd, command));
   let found: FoundCommand = { kind: 'notFound' };
   for (const folder of where.path.split(':')) {
-    const candidate = examine(resolve(where.cwd, folder, command));
+    const candidate = examine(isAbsolute(folder) ? `${folder}/${command}` : resolve(where.cwd, folder, command));
     if (candidate.kind === 'found') return candidate;
     if (candidate.kind === 'notExecutable') found = candidate;
   }

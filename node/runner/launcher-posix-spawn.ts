@@ -205,10 +205,14 @@ function readExit(status: number, usage: Buffer): ProcessExit {
   };
 }
 
+/** The peak of this process in KiB, as it was last asked for: it never goes down. */
+let ownMaxRss = 0;
+
 /** A child shares the memory of this process until its exec, and Linux remembers the peak of that too. */
 function readMaxRss(usage: Buffer): number | null {
   const kibibytes = Number(usage.readBigInt64LE(32));
-  return kibibytes > process.resourceUsage().maxRSS ? kibibytes * 1024 : null;
+  if (kibibytes > ownMaxRss) ownMaxRss = process.resourceUsage().maxRSS;
+  return kibibytes > ownMaxRss ? kibibytes * 1024 : null;
 }
 
 function readMilliseconds(usage: Buffer, offset: number): number {

@@ -9,6 +9,8 @@ import { OUTCOME_BYTES } from './outcome-file.ts';
 /** As many as are likely to be wanted at once. */
 const SPARES_MAX = 256;
 const PREFIX = 'spare-';
+/** Clocks of file systems may stand still for a hundredth of a second: what changed later than this may change unseen. */
+const SETTLED_MS = 50;
 
 /**
  * Furnished folders of attempts that left nothing behind, for attempts to come: a rename costs a tenth of what making
@@ -24,8 +26,12 @@ export interface SpareFolders {
   giveBack(layout: AttemptLayout): void;
 }
 
+/** When each folder in it was changed last, as of a time when it was empty; NaN where that was too late to be told. */
+type EmptySince = readonly number[];
+
 export function createSpareFolders({ folder }: { readonly folder: string }): SpareFolders {
-  const spares: string[] = [];
+  const spares: { readonly path: string; readonly emptySince: EmptySince }[] = [];
+  const emptySince = new WeakMap<AttemptLayout, EmptySince>();
   /** Those of an earlier runner process may still be on their way out. */
   const prefix = `${PREFIX}${randomBytes(4).toString('hex')}`;
   let made = 0;
@@ -33,7 +39,8 @@ export function createSpareFolders({ folder }: { readonly folder: string }): Spa
     take(layout) {
       for (let spare = spares.pop(); spare !== undefined; spare = spares.pop()) {
         try {
-          renameSync(spare, layout.root);
+          renameSync(spare.path, layout.root);
+          emptySince.set(layout, spare.emptySince);
           return true;
         } catch (error) {
           // Any other means that this one cannot be had: somebody else removed it, or its disk fails.
@@ -44,13 +51,18 @@ export function createSpareFolders({ folder }: { readonly folder: string }): Spa
       }
       return false;
     },
-    wants: (layout) => spares.length < SPARES_MAX && isUntouched(layout),
+    wants(layout) {
+      if (spares.length >= SPARES_MAX) return false;
+      const since = untouchedSince(layout, emptySince.get(layout) ?? []);
+      if (since !== null) emptySince.set(layout, since);
+      return since !== null;
+    },
     giveBack(layout) {
       made += 1;
-      const spare = join(folder, `${prefix}-${made}`);
-      renameSync(layout.root, spare);
-      renameSync(`${spare}/outcome`, `${spare}/unused`);
-      spares.push(spare);
+      const path = join(folder, `${prefix}-${made}`);
+      renameSync(layout.root, path);
+      renameSync(`${path}/outcome`, `${path}/unused`);
+      spares.push({ path, emptySince: emptySince.get(layout) ?? [] });
     },
   };
 }
@@ -68,21 +80,35 @@ export function isTaken(error: unknown): boolean {
 
 const NAMES = 'outcome outputs stderr stdout tmp work';
 
-function isUntouched(layout: AttemptLayout): boolean {
-  return (
-    readdirSync(layout.root).toSorted().join(' ') === NAMES &&
-    isEmptyFolder(layout.work, OPEN_FOLDER_MODE) &&
-    isEmptyFolder(layout.outputs, OPEN_FOLDER_MODE) &&
-    isEmptyFolder(layout.tmp, OWN_FOLDER_MODE) &&
-    isFile(layout.stdout, 0) &&
-    isFile(layout.stderr, 0) &&
-    isFile(layout.outcome, OUTCOME_BYTES)
-  );
+/** Null: it was touched. @param before what this told of it when it was given back the last time */
+function untouchedSince(layout: AttemptLayout, before: EmptySince): EmptySince | null {
+  const { root, stdout, stderr, outcome } = layout;
+  if (readdirSync(root).toSorted().join(' ') !== NAMES) return null;
+  if (!isFile(stdout, 0) || !isFile(stderr, 0) || !isFile(outcome, OUTCOME_BYTES)) return null;
+  const since: number[] = [];
+  for (const [path, mode] of foldersOf(layout)) {
+    const changedAt = emptySinceWhen(path, mode, before[since.length]);
+    if (changedAt === null) return null;
+    since.push(changedAt);
+  }
+  return since;
 }
 
-function isEmptyFolder(path: string, mode: number): boolean {
+function foldersOf({ work, outputs, tmp }: AttemptLayout): readonly (readonly [path: string, mode: number])[] {
+  return [
+    [work, OPEN_FOLDER_MODE],
+    [outputs, OPEN_FOLDER_MODE],
+    [tmp, OWN_FOLDER_MODE],
+  ];
+}
+
+/** Nobody can set the time of a change, so a folder with that of a time when it was empty is empty still. */
+function emptySinceWhen(path: string, mode: number, before: number | undefined): number | null {
   const stats = lstatSync(path);
-  return stats.isDirectory() && modeOf(stats) === mode && readdirSync(path).length === 0;
+  if (!stats.isDirectory() || modeOf(stats) !== mode) return null;
+  if (stats.ctimeMs === before) return before;
+  if (readdirSync(path).length > 0) return null;
+  return Date.now() - stats.ctimeMs > SETTLED_MS ? stats.ctimeMs : Number.NaN;
 }
 
 function isFile(path: string, size: number): boolean {

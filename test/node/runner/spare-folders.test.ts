@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { attemptName, runnerLayout, runnerRoot } from '../../../node/runner/layout.ts';
 import { createLogReader } from '../../../node/runner/log-reader.ts';
@@ -119,6 +120,26 @@ describe('the folder of an attempt that left nothing', () => {
     next.start(sh('echo again'), key);
     await next.run({ command: ['true'] });
     expect(existsSync(next.layout(key).root)).toBe(false);
+  });
+});
+
+describe('a folder that was given back several times', () => {
+  test.each([
+    ['work', 'touch file'],
+    ['outputs', 'mkdir $QUORATE_OUTPUTS/folder'],
+    ['tmp', 'cd $TMPDIR; touch -r . ../../before; touch file; touch -r ../../before .; rm ../../before'],
+    ['tmp with another mode', 'chmod 755 $TMPDIR'],
+  ])('is kept when a job leaves something in its folder %s', async (_, script) => {
+    const { spares, run } = await setUp();
+    for (let times = 0; times < 3; times += 1) {
+      await run({ command: ['true'] });
+      await sleep(60);
+    }
+    expect(spares()).toHaveLength(1);
+    await run(sh(`touch file; rm file`));
+    expect(spares()).toHaveLength(1);
+    await run(sh(script));
+    expect(spares()).toEqual([]);
   });
 });
 

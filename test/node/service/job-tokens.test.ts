@@ -1,3 +1,4 @@
+import { createHmac, hkdfSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { JobTokens } from '../../../node/service/job-tokens.ts';
 import { jobId } from '../../src/builders.ts';
@@ -10,6 +11,14 @@ describe('the token of a job', () => {
   it('names its attempt to every node of its cluster', () => {
     const text = tokens.format(attempt);
     expect(new JobTokens({ clusterKey, clusterId: 'one' }).parse(text)).toEqual(attempt);
+  });
+
+  it('ends with an HMAC of its attempt under the key of all jobs of the cluster', () => {
+    const key = new Uint8Array(hkdfSync('sha256', clusterKey, 'one', 'quorate job token 1', 32));
+    const mac = createHmac('sha256', key)
+      .update(`${jobId(1)}/2`)
+      .digest('base64url');
+    expect(tokens.format(attempt)).toBe(`qjob_${jobId(1)}_2_${mac}`);
   });
 
   it('is none to another cluster, or to one with another key', () => {
