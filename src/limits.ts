@@ -60,6 +60,8 @@ export const LIMITS = {
   queueWeightMax: 1000,
   priorityMax: 100,
   retryMax: 100,
+  /** How often one job is stopped to make room for others; then it runs on. */
+  preemptions: 3,
   /** Runners with which attempts of one job were lost and that did not come back; then it may be what ends them. */
   runnersLost: 4,
   /** Attempts of one job, those that clients asked for included. */

@@ -27,10 +27,27 @@ export function describeExplanation(explanation: ExplanationView): readonly stri
       return describeQueued(explanation);
     case 'assigned':
     case 'running':
-      return [`${explanation.state}: attempt ${explanation.attempt} at the runner ${explanation.runner}`];
+      return describeLive(explanation);
     default:
       return [`${explanation.state}${explanation.reason === null ? '' : `: ${explanation.reason}`}`];
   }
+}
+
+type Live = Extract<ExplanationView, { state: 'assigned' | 'running' }>;
+
+function describeLive({ state, attempt, runner, makesRoomFor, preempted }: Live): readonly string[] {
+  const head = `${state}: attempt ${attempt} at the runner ${runner}`;
+  const making =
+    makesRoomFor === null
+      ? []
+      : [
+          `  being stopped since ${makesRoomFor.since} to make room for the job ${makesRoomFor.job} of priority ${makesRoomFor.priority}`,
+        ];
+  return [head, ...making, ...describePreempted(preempted)];
+}
+
+function describePreempted({ times, most }: Live['preempted']): readonly string[] {
+  return times === 0 ? [] : [`  made room for others ${times} of at most ${most} times`];
 }
 
 type Queued = Extract<ExplanationView, { state: 'queued' }>;
@@ -41,9 +58,39 @@ function describeTurn({ inside, ahead }: { readonly inside?: number; readonly ah
   return `; ${formatCount(inside, 'job')} of it queued or running, ${ahead} whose turn comes before`;
 }
 
-function describeQueued({ ahead, runners, fitting, reasons, turn }: Queued): readonly string[] {
+function describeQueued({ ahead, runners, able, fitting, reasons, turn, ...rest }: Queued): readonly string[] {
   const head = `queued: ${formatCount(ahead, 'job')} before it; ${fitting} of ${formatCount(runners, 'runner')} could take it now`;
-  return [head, ...reasons.map((reason) => `  ${describeReason(reason)}`), `  ${describeTurnOf(turn)}`];
+  const inVain = able > 0 || runners === 0 ? [] : ['  no runner of the cluster could ever hold it'];
+  return [
+    head,
+    ...inVain,
+    ...reasons.map((reason) => `  ${describeReason(reason)}`),
+    ...describeClaim(rest.claim),
+    ...describeLower(rest.lower),
+    ...describePreempted(rest.preempted),
+    `  ${describeTurnOf(turn)}`,
+  ];
+}
+
+function describeClaim(claim: Queued['claim']): readonly string[] {
+  if (claim === null) return [];
+  return [
+    `  room is being made for it at the runner ${claim.runner} since ${claim.since}: ${formatCount(claim.stopping, 'attempt')} still to end`,
+  ];
+}
+
+function describeLower({ preemptible, spared }: Queued['lower']): readonly string[] {
+  const { queue, retryNever, preemptions, ending } = spared;
+  const all = preemptible + queue + retryNever + preemptions + ending;
+  if (all === 0) return [];
+  const told = [
+    `${preemptible} may be stopped for it`,
+    queue === 0 ? '' : `${queue} of queues without preemption`,
+    retryNever === 0 ? '' : `${retryNever} that may run once only`,
+    preemptions === 0 ? '' : `${preemptions} that made room often enough`,
+    ending === 0 ? '' : `${ending} being stopped already`,
+  ];
+  return [`  ${formatCount(all, 'attempt')} of lower priority: ${told.filter((text) => text !== '').join(', ')}`];
 }
 
 function describeTurnOf({ queue, weight, queueShare, project, projectShare }: Queued['turn']): string {

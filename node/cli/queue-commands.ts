@@ -13,10 +13,16 @@ export function declareQueues(declare: Declare): void {
   const one = (name: string, description: string) =>
     connectionOptions(queues.command(name).description(description)).argument('<NAME>');
   does(declare, one('show', 'show one queue with its projects'), async () => (await import('./queues.ts')).queueShow);
-  const set = one('set', 'set weight, strategy and limits; what is not named stays')
+  const set = one('set', 'set weight, strategy, preemption and limits; what is not named stays')
     .option('--weight <N>', 'its part of the cluster beside that of other queues (1)', atLeastOne)
     .addOption(
       new Option('--strategy <HOW>', 'prefer runners with little taken, or with much').choices(['spread', 'pack']),
+    )
+    .addOption(
+      new Option('--preemption <WHETHER>', 'stop its jobs, and queue them again, for ones of higher priority').choices([
+        'off',
+        'requeue',
+      ]),
     )
     .option('--max-running <N>', 'how many of its jobs run at once; "none" for no limit', wholeNumberOrNone)
     .option('--max-cpu <N>', 'how many processors they take together; or "none"', decimalOrNone)

@@ -47,6 +47,7 @@ export function queueReset(context: CommandContext, [name]: Operand, options: Co
 export interface QueueSetOptions extends ConnectionOptions {
   readonly weight?: number;
   readonly strategy?: 'spread' | 'pack';
+  readonly preemption?: 'off' | 'requeue';
   readonly maxRunning?: number | 'none';
   readonly maxCpu?: number | 'none';
   readonly maxMemory?: string;
@@ -56,12 +57,13 @@ export interface QueueSetOptions extends ConnectionOptions {
 }
 
 export function queueSet(context: CommandContext, [name]: Operand, options: QueueSetOptions): Promise<number> {
-  const { weight, strategy } = options;
+  const { weight, strategy, preemption } = options;
   const limits = limitsOf(options.maxRunning, options.maxCpu, options.maxMemory);
   const projectLimits = limitsOf(options.projectMaxRunning, options.projectMaxCpu, options.projectMaxMemory);
   const request: QueueRequest = {
     ...(weight === undefined ? {} : { weight }),
     ...(strategy === undefined ? {} : { strategy }),
+    ...(preemption === undefined ? {} : { preemption }),
     ...(limits === null ? {} : { limits }),
     ...(projectLimits === null ? {} : { projectLimits }),
   };
@@ -106,6 +108,7 @@ function describeQueue(queue: QueueView): string {
     ['state', queue.paused ? 'paused' : 'open'],
     ['weight', String(queue.weight)],
     ['strategy', queue.strategy],
+    ['preemption', queue.preemption],
     ['jobs', `${queue.queued} queued, ${queue.running} running, ${formatShare(queue.share)} of the cluster`],
     ['limits', formatLimits(queue.limits) || 'none'],
     ['per project', formatLimits(queue.projectLimits) || 'none'],

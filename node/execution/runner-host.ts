@@ -100,7 +100,7 @@ export class RunnerHost {
       const name = nameOf({ job: job.id, attempt: job.current.attempt });
       wanted.add(name);
       this.#successions.found(job, heldHere.has(name) ? 'held' : 'notHeld');
-      if (job.cancel !== null) this.#stop(job, 'cancelled');
+      if (isToStop(job)) this.#stop(job);
     }
     for (const attempt of held) {
       if (!wanted.has(nameOf(attempt))) supervisor.stop(attempt, 'lost');
@@ -180,7 +180,7 @@ export class RunnerHost {
     const { self, supervisor } = this.#dependencies;
     if (job.state === 'assigned' || job.state === 'running') {
       if (job.current.runner !== self || job.current.incarnation !== this.#session?.incarnation) return;
-      if (job.cancel !== null) this.#stop(job, 'cancelled');
+      if (isToStop(job)) this.#stop(job);
       else if (job.state === 'assigned') this.#successions.assigned(job);
       return;
     }
@@ -204,9 +204,10 @@ export class RunnerHost {
     });
   }
 
-  #stop(job: LiveJob, why: 'cancelled' | 'lost'): void {
+  /** For the runner a preempted attempt is a cancelled one: the state knows what it was stopped for. */
+  #stop(job: LiveJob): void {
     this.#successions.stopped(job.id);
-    this.#dependencies.supervisor.stop({ job: job.id, attempt: job.current.attempt }, why);
+    this.#dependencies.supervisor.stop({ job: job.id, attempt: job.current.attempt }, 'cancelled');
   }
 
   #onEvent(event: RunnerEvent): void {
@@ -239,6 +240,10 @@ export class RunnerHost {
       }
     }
   }
+}
+
+function isToStop({ cancel, preempt }: LiveJob): boolean {
+  return cancel !== null || preempt !== undefined;
 }
 
 function nameOf({ job, attempt }: AttemptKey): string {

@@ -24,6 +24,9 @@ const queueBody = z.strictObject({
   weight: z.int().min(1).max(LIMITS.queueWeightMax).optional(),
   paused: z.boolean().optional().meta({ description: 'What is queued in it stays so; what runs goes on.' }),
   strategy: z.enum(['spread', 'pack']).optional(),
+  preemption: z.enum(['off', 'requeue']).optional().meta({
+    description: '`requeue`: its jobs may be stopped, and queued again, to make room for jobs of higher priority.',
+  }),
   limits: limitsBody.optional().meta({ description: 'The most of it that runs at once; null: no limit.' }),
   projectLimits: limitsBody.optional().meta({ description: 'The same for each project in it.' }),
 });
@@ -77,11 +80,19 @@ export function queueRoutes(core: Core): readonly Route[] {
   ];
 }
 
-function changeOf({ weight, paused, strategy, limits, projectLimits }: z.output<typeof queueBody>): QueueChange {
+function changeOf({
+  weight,
+  paused,
+  strategy,
+  preemption,
+  limits,
+  projectLimits,
+}: z.output<typeof queueBody>): QueueChange {
   return {
     ...(weight === undefined ? {} : { weight }),
     ...(paused === undefined ? {} : { state: paused ? 'paused' : 'open' }),
     ...(strategy === undefined ? {} : { strategy }),
+    ...(preemption === undefined ? {} : { preemption }),
     ...(limits === undefined ? {} : { limits: limitsOf(limits) }),
     ...(projectLimits === undefined ? {} : { projectLimits: limitsOf(projectLimits) }),
   };

@@ -116,7 +116,7 @@ const usage = z.object({
 const attemptView = z.object({
   attempt: z.int(),
   runner: z.string(),
-  state: z.enum(['assigned', 'running', 'succeeded', 'failed', 'timedOut', 'cancelled', 'lost']),
+  state: z.enum(['assigned', 'running', 'succeeded', 'failed', 'timedOut', 'cancelled', 'lost', 'preempted']),
   assignedAt: time,
   startedAt: time.nullable(),
   endedAt: time.nullable(),
@@ -198,6 +198,7 @@ export const queueView = z
     weight: z.int(),
     paused: z.boolean(),
     strategy: z.enum(['spread', 'pack']),
+    preemption: z.enum(['off', 'requeue']),
     limits: limitsView,
     projectLimits: limitsView,
     queued: count,

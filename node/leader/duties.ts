@@ -8,6 +8,7 @@ import type { NodeId } from '../../src/ids.ts';
 import { LIMITS } from '../../src/limits.ts';
 import { CronLines } from '../cron/cron-line.ts';
 import { Clock } from './clock.ts';
+import { decidesAboutQueuedJobs } from './decides-about-queued-jobs.ts';
 import { Firer } from './firer.ts';
 import { Leases } from './leases.ts';
 import { LEADER_LIMITS, LEADER_TIMES } from './limits.ts';
@@ -61,7 +62,7 @@ export class LeaderDuties {
 
   changed(events: readonly ChangeEvent[]): void {
     if (this.#timer === null) return;
-    if (events.some(decidesAboutWaitingJobs)) this.#placer.wake();
+    if (events.some(decidesAboutQueuedJobs)) this.#placer.wake();
     if (events.some(({ kind }) => kind === 'node')) void this.#voters.review();
     this.#clock.review();
     this.#firer.review();
@@ -95,11 +96,4 @@ export class LeaderDuties {
     this.leases.forgive();
     this.#voters.forgive();
   }
-}
-
-function decidesAboutWaitingJobs(event: ChangeEvent): boolean {
-  if (event.kind === 'runner' || event.kind === 'queue') return true;
-  if (event.kind !== 'job') return false;
-  const heldCapacity = event.before === 'assigned' || event.before === 'running';
-  return event.job.state === 'queued' || (heldCapacity && event.job.state !== 'running');
 }

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { SYSTEM } from '../../src/auth.ts';
 import type { Command } from '../../src/state/commands.ts';
-import { schedule } from '../../src/scheduling/place.ts';
+import { scheduleWithPreemption } from '../../src/scheduling/place.ts';
 import type { Replica } from '../replica/replica.ts';
 import { LEADER_LIMITS, LEADER_TIMES } from './limits.ts';
 
@@ -40,7 +40,7 @@ export class Placer {
     this.#state = 'placing';
     while (this.#changed && this.#isOn()) {
       this.#changed = false;
-      const commands = schedule(this.#replica.state, {
+      const commands = scheduleWithPreemption(this.#replica.state, {
         limit: LEADER_LIMITS.placementsPerRound,
         random: Math.random,
       });

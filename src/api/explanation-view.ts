@@ -8,6 +8,19 @@ import type { ExplanationView } from './views.ts';
 export function toExplanationView(state: ClusterState, job: Job): ExplanationView | null {
   if (isFinal(job)) return { state: job.state, reason: job.reason };
   const explanation = explain(state, job.id);
-  if (explanation?.state !== 'waiting' || !('until' in explanation)) return explanation;
-  return { ...explanation, until: toTime(explanation.until) };
+  switch (explanation?.state) {
+    case undefined:
+      return null;
+    case 'waiting':
+      return 'until' in explanation ? { ...explanation, until: toTime(explanation.until) } : explanation;
+    case 'queued':
+      return { ...explanation, claim: sinceTime(explanation.claim) };
+    case 'assigned':
+    case 'running':
+      return { ...explanation, makesRoomFor: sinceTime(explanation.makesRoomFor) };
+  }
+}
+
+function sinceTime<Told extends { readonly since: number }>(told: Told | null) {
+  return told === null ? null : { ...told, since: toTime(told.since) };
 }

@@ -5,13 +5,14 @@ import { toResourcesView } from './resources-view.ts';
 import type { QueueLimitsView, QueueProjectView, QueueView } from './views.ts';
 
 export function toQueueView(state: ClusterState, name: string): QueueView {
-  const { weight, state: mode, strategy, limits, projectLimits } = settingsOf(state, name);
+  const { weight, state: mode, strategy, preemption, limits, projectLimits } = settingsOf(state, name);
   const { running, taken } = state.use.useOf(name);
   return {
     name,
     weight,
     paused: mode === 'paused',
     strategy,
+    preemption,
     limits: toLimitsView(limits),
     projectLimits: toLimitsView(projectLimits),
     queued: state.queue.queues.get(name)?.size ?? 0,

@@ -1,5 +1,5 @@
 import type { Scope } from '../auth.ts';
-import type { FinalState, JobState, Outcome, Usage } from '../jobs/job.ts';
+import type { FinalState, JobState, AttemptOutcome, Usage } from '../jobs/job.ts';
 import type { Explanation } from '../scheduling/explain.ts';
 import type { JobSpec } from '../jobs/spec.ts';
 
@@ -8,7 +8,7 @@ import type { JobSpec } from '../jobs/spec.ts';
 export interface AttemptView {
   readonly attempt: number;
   readonly runner: string;
-  readonly state: 'assigned' | 'running' | Outcome;
+  readonly state: 'assigned' | 'running' | AttemptOutcome;
   readonly assignedAt: string;
   readonly startedAt: string | null;
   readonly endedAt: string | null;
@@ -49,9 +49,17 @@ export type WaitView =
 /** Why a job is where it is, in numbers. */
 export type ExplanationView =
   | { readonly state: FinalState; readonly reason: string | null }
-  | { readonly state: 'assigned' | 'running'; readonly runner: string; readonly attempt: number }
+  | (Omit<LiveExplanation, 'runner' | 'makesRoomFor'> & {
+      readonly runner: string;
+      readonly makesRoomFor: { readonly job: string; readonly priority: number; readonly since: string } | null;
+    })
   | ({ readonly state: 'waiting'; readonly inside?: number; readonly ahead?: number } & WaitView)
-  | Extract<Explanation, { readonly state: 'queued' }>;
+  | (Omit<QueuedExplanation, 'claim'> & {
+      readonly claim: { readonly runner: string; readonly since: string; readonly stopping: number } | null;
+    });
+
+type LiveExplanation = Extract<Explanation, { readonly state: 'assigned' | 'running' }>;
+type QueuedExplanation = Extract<Explanation, { readonly state: 'queued' }>;
 
 export interface GroupView {
   readonly id: string;
@@ -83,6 +91,8 @@ export interface QueueView {
   readonly weight: number;
   readonly paused: boolean;
   readonly strategy: 'spread' | 'pack';
+  /** Whether its jobs may be stopped, and queued again, for jobs of higher priority. */
+  readonly preemption: 'off' | 'requeue';
   readonly limits: QueueLimitsView;
   readonly projectLimits: QueueLimitsView;
   /** Jobs that wait for a runner, and live attempts. */

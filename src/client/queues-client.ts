@@ -6,6 +6,8 @@ export interface QueueRequest {
   readonly weight?: number;
   readonly paused?: boolean;
   readonly strategy?: 'spread' | 'pack';
+  /** Whether its jobs may be stopped, and queued again, to make room for jobs of higher priority. */
+  readonly preemption?: 'off' | 'requeue';
   /** Of all its jobs that run at once. */
   readonly limits?: QueueLimitsRequest;
   /** The same for each project in it. */

@@ -16,6 +16,9 @@ export type Outcome = 'succeeded' | 'failed' | 'timedOut' | 'cancelled' | 'lost'
 export type FinalState = Outcome | 'expired';
 export type JobState = 'waiting' | 'queued' | 'assigned' | 'running' | FinalState;
 
+/** `preempted`: it was stopped to make room for a job of higher priority, and the job is queued again. */
+export type AttemptOutcome = Outcome | 'preempted';
+
 export const FINAL_STATES: readonly FinalState[] = ['succeeded', 'failed', 'timedOut', 'cancelled', 'lost', 'expired'];
 export const JOB_STATES: readonly JobState[] = ['waiting', 'queued', 'assigned', 'running', ...FINAL_STATES];
 
@@ -60,8 +63,9 @@ export interface AttemptEnd {
 }
 
 export type EndedAttempt = AttemptBase &
-  AttemptEnd & {
+  Omit<AttemptEnd, 'outcome'> & {
     readonly state: 'ended';
+    readonly outcome: AttemptOutcome;
     readonly startedAt: Timestamp | null;
     readonly endedAt: Timestamp;
     /** Its runner was lost while it was there, and it with it: the job may be what ended that runner. */
@@ -72,6 +76,20 @@ export type EndedAttempt = AttemptBase &
 export const NO_PAST: readonly EndedAttempt[] = [];
 
 export type CancelRequest = { readonly at: Timestamp; readonly by: string };
+
+/** An attempt is being stopped so that another job, of higher priority, has room. */
+export interface PreemptRequest {
+  readonly at: Timestamp;
+  readonly by: JobId;
+  readonly priority: number;
+}
+
+/** Room at a runner that is being made for a job that is queued, and that goes to none that comes behind it. */
+export interface Claim {
+  readonly at: Timestamp;
+  readonly runner: NodeId;
+  readonly incarnation: Incarnation;
+}
 
 interface JobBase {
   readonly id: JobId;
@@ -104,11 +122,12 @@ export type Wait =
 /** A field exists only where it is legal. Jobs are immutable values: apply replaces them. */
 export type Job =
   | (JobBase & { readonly state: 'waiting' } & Wait)
-  | (JobBase & { readonly state: 'queued'; readonly queuedAt: Timestamp })
+  | (JobBase & { readonly state: 'queued'; readonly queuedAt: Timestamp; readonly claim?: Claim })
   | (JobBase & {
       readonly state: 'assigned' | 'running';
       readonly current: LiveAttempt;
       readonly cancel: CancelRequest | null;
+      readonly preempt?: PreemptRequest;
     })
   | (JobBase & { readonly state: FinalState; readonly finalAt: Timestamp; readonly reason: string | null });
 

@@ -142,7 +142,23 @@ export function startJob(job: Job, report: AttemptReport, startedAt: Timestamp, 
   if (!isCurrent(job, report)) return staleAttempt(job, report);
   if (job.current.state === 'running') return job;
   const current: LiveAttempt = { ...job.current, state: 'running', startedAt };
-  return { ...baseOf(job, now), state: 'running', current, cancel: job.cancel };
+  const { cancel, preempt } = job;
+  return { ...baseOf(job, now), state: 'running', current, cancel, ...(preempt === undefined ? {} : { preempt }) };
+}
+
+/** Its runner is to stop it, so that another job has room; then it is queued again. */
+export function preemptJob(job: LiveJob, by: Pick<QueuedJob, 'id' | 'plan'>, now: Moment): LiveJob {
+  return { ...job, index: now.index, preempt: { at: now.at, by: by.id, priority: by.plan.priority } };
+}
+
+/** Room is being made for it at this runner. */
+export function claimRoom(job: QueuedJob, { runner, incarnation }: Placement, now: Moment): QueuedJob {
+  return { ...job, index: now.index, claim: { at: now.at, runner, incarnation } };
+}
+
+/** It waits as any other. */
+export function giveUpClaim(job: QueuedJob, now: Moment): QueuedJob {
+  return { ...baseOf(job, now), state: 'queued', queuedAt: job.queuedAt };
 }
 
 export interface EndReport extends AttemptReport {
@@ -151,12 +167,19 @@ export interface EndReport extends AttemptReport {
   readonly end: AttemptEnd;
 }
 
-/** With a cancel requested the job is cancelled, whatever the exit was. */
+/**
+ * With a cancel requested the job is cancelled, whatever the exit was. One that was being stopped for another and has
+ * ended by itself before has ended by itself.
+ */
 export function endJob(job: Job, report: EndReport, now: Moment): Job | Refusal {
   if (isCurrent(job, report)) {
     const { end, endedAt } = report;
     const startedAt = report.startedAt ?? startedAtOf(job.current);
-    return settle(job, { ...placeOf(job.current), ...end, state: 'ended', startedAt, endedAt }, now);
+    const ended: EndedAttempt = { ...placeOf(job.current), ...end, state: 'ended', startedAt, endedAt };
+    const { preempt } = job;
+    if (preempt === undefined || end.outcome !== 'cancelled') return settle(job, ended, now);
+    const reason = `it made room for the job ${preempt.by} of priority ${preempt.priority}`;
+    return settle(job, { ...ended, outcome: 'preempted', reason }, now);
   }
   const past = job.past[report.attempt - 1];
   const isRepeated = past?.incarnation === report.incarnation && past.endedAt === report.endedAt;
@@ -232,6 +255,8 @@ function settle(job: LiveJob, attempt: EndedAttempt, now: Moment, waitMs = 0): J
     case 'succeeded':
     case 'cancelled':
       return finish(ended, outcome, reason, now);
+    case 'preempted':
+      return requeue(ended, 0, now);
     case 'failed':
     case 'timedOut':
     case 'lost':

@@ -13,6 +13,8 @@ export interface QueueSettings {
   readonly state: 'open' | 'paused';
   /** Whether the runner with the smallest part taken is preferred, or the one with the largest. */
   readonly strategy: 'spread' | 'pack';
+  /** Whether its jobs may be stopped, and queued again, to make room for jobs of higher priority of any queue. */
+  readonly preemption: 'off' | 'requeue';
   /** Of all its jobs together. */
   readonly limits: QueueLimits;
   /** Of the jobs of each project in it. */
@@ -32,6 +34,7 @@ export const DEFAULT_QUEUE: QueueSettings = {
   weight: 1,
   state: 'open',
   strategy: 'spread',
+  preemption: 'off',
   limits: UNLIMITED,
   projectLimits: UNLIMITED,
 };
@@ -41,6 +44,7 @@ export function changeQueue(settings: QueueSettings, change: QueueChange): Queue
     weight: change.weight ?? settings.weight,
     state: change.state ?? settings.state,
     strategy: change.strategy ?? settings.strategy,
+    preemption: change.preemption ?? settings.preemption,
     limits: changeLimits(settings.limits, change.limits),
     projectLimits: changeLimits(settings.projectLimits, change.projectLimits),
   };

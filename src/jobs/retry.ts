@@ -17,6 +17,8 @@ export function allowsRetryOf(retry: RetryPlan, past: readonly EndedAttempt[]): 
     case 'failed':
     case 'timedOut':
       return retry.on.includes(last.outcome) && allowsExitCode(retry, last) && count(past, isFailed) <= retry.max;
+    case 'preempted':
+      return true;
     case 'succeeded':
     case 'cancelled':
       return false;
@@ -37,6 +39,11 @@ export function backoffMs(retry: RetryPlan, past: readonly EndedAttempt[], job: 
   const whole = Math.min(initialMs * factor ** (count(past, isFailed) - 1), maxMs);
   const draw = mixLot(lotOf(job), last.attempt) / 2 ** 32;
   return Math.round(whole * (1 - JITTER * draw));
+}
+
+/** How often the job was stopped to make room for others. */
+export function countPreemptions(past: readonly EndedAttempt[]): number {
+  return count(past, ({ outcome }) => outcome === 'preempted');
 }
 
 /** Attempts that were lost with their runner, which was not heard of since: so many runners may the job have ended. */

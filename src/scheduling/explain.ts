@@ -1,11 +1,15 @@
 import type { JobId, NodeId } from '../ids.ts';
 import { unreachable } from '../errors.ts';
-import type { QueuedJob, Timestamp, WaitingJob } from '../jobs/job.ts';
+import type { EndedAttempt, LiveJob, QueuedJob, Timestamp, WaitingJob } from '../jobs/job.ts';
 import type { JobPlan } from '../jobs/plan.ts';
+import { countPreemptions } from '../jobs/retry.ts';
 import { LIMITS } from '../limits.ts';
 import { formatConstraint, matches } from '../resources/constraint.ts';
 import { amountOf, type Resources } from '../resources/resources.ts';
-import { type Allocation, type ClusterState, settingsOf } from '../state/state.ts';
+import { type Allocation, type ClusterState, isLive, settingsOf } from '../state/state.ts';
+import { roomFor } from './claims.ts';
+import { couldHold } from './feasibility.ts';
+import { type LowerPriority, lowerPriority } from './lower-priority.ts';
 import { dominantShare, type LimitInTheWay, limitInTheWay } from './use.ts';
 
 /** Why a job is where it is, in data. */
@@ -24,12 +28,34 @@ export type Explanation =
       /** Jobs that surely come before it: of higher priority, or older ones of its queue and project. */
       readonly ahead: number;
       readonly runners: number;
+      /** Those that could hold it if nothing else ran there, also ones that are lost or drain. 0: it waits in vain. */
+      readonly able: number;
       /** Those that it would fit on now. */
       readonly fitting: number;
       readonly reasons: readonly Reason[];
       readonly turn: TurnOfJob;
+      /** Room that is being made for it: attempts there that are still being stopped. Null: none is. */
+      readonly claim: { readonly runner: NodeId; readonly since: Timestamp; readonly stopping: number } | null;
+      /** What runs with a lower priority than its own. */
+      readonly lower: LowerPriority;
+      readonly preempted: Preempted;
     }
-  | { readonly state: 'assigned' | 'running'; readonly runner: NodeId; readonly attempt: number };
+  | {
+      readonly state: 'assigned' | 'running';
+      readonly runner: NodeId;
+      readonly attempt: number;
+      /** It is being stopped to make room for this job; null: it is not. */
+      readonly makesRoomFor: { readonly job: JobId; readonly priority: number; readonly since: Timestamp } | null;
+      readonly preempted: Preempted;
+    };
+
+/** How often the job was stopped to make room for others, and how often it may be. */
+export interface Preempted {
+  readonly times: number;
+  readonly most: number;
+}
+
+type QueuedExplanation = Extract<Explanation, { readonly state: 'queued' }>;
 
 /**
  * What decides between jobs of one priority: the queue that holds the smaller share by weight comes first, and in it
@@ -77,10 +103,21 @@ export function explain(state: ClusterState, id: JobId): Explanation | null {
       return explainWaiting(state, job);
     case 'assigned':
     case 'running':
-      return { state: job.state, runner: job.current.runner, attempt: job.current.attempt };
+      return explainLive(job);
     case 'queued':
       return explainQueued(state, job);
   }
+}
+
+function explainLive({ state, current, preempt, past }: LiveJob): Explanation {
+  const { runner, attempt } = current;
+  const makesRoomFor =
+    preempt === undefined ? null : { job: preempt.by, priority: preempt.priority, since: preempt.at };
+  return { state, runner, attempt, makesRoomFor, preempted: preemptedOf(past) };
+}
+
+function preemptedOf(past: readonly EndedAttempt[]): Preempted {
+  return { times: countPreemptions(past), most: LIMITS.preemptions };
 }
 
 function explainWaiting({ relations }: ClusterState, job: WaitingJob): Explanation {
@@ -103,7 +140,7 @@ function explainWaiting({ relations }: ClusterState, job: WaitingJob): Explanati
 
 function explainQueued(state: ClusterState, job: QueuedJob): Explanation {
   const { plan } = job;
-  const runners = state.allocationList;
+  const runners = state.allocationList.map((allocation) => ({ ...allocation, free: roomFor(job, allocation) }));
   const ready = runners.filter(({ record }) => record.state === 'ready');
   const held = queueReasons(state, plan, runners.length);
   const reasons: Reason[] = [
@@ -122,7 +159,28 @@ function explainQueued(state: ClusterState, job: QueuedJob): Explanation {
       demandsOf(plan).every(({ of, wanted }) => wanted <= of(allocation.free)),
   ).length;
   const ahead = state.queue.ahead(job);
-  return { state: 'queued', ahead, runners: runners.length, fitting, reasons, turn: turnOf(state, plan) };
+  return {
+    state: 'queued',
+    ahead,
+    runners: runners.length,
+    able: runners.filter(({ record }) => couldHold(record, plan)).length,
+    fitting,
+    reasons,
+    turn: turnOf(state, plan),
+    claim: claimOf(state, job),
+    lower: lowerPriority(state, plan.priority),
+    preempted: preemptedOf(job.past),
+  };
+}
+
+function claimOf({ allocations, jobs }: ClusterState, { id, claim }: QueuedJob): QueuedExplanation['claim'] {
+  if (claim === undefined) return null;
+  let stopping = 0;
+  for (const held of allocations.get(claim.runner)?.jobs ?? []) {
+    const job = jobs.get(held);
+    if (job !== undefined && isLive(job) && job.preempt?.by === id) stopping += 1;
+  }
+  return { runner: claim.runner, since: claim.at, stopping };
 }
 
 function turnOf(state: ClusterState, plan: JobPlan): TurnOfJob {

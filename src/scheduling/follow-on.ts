@@ -35,7 +35,9 @@ export function followOn(
   if (allocation === undefined || state.queue.size === 0) return [];
   const ends = new Set(ending);
   const room = roomAfter(state, allocation, ends);
-  const depth = ahead === 'some' ? depthFor(room.lines.length + room.freed.length) : 0;
+  // What a job has claimed there is not given to it before it is free: others were stopped for it.
+  const isClaimed = allocation.claims !== undefined;
+  const depth = ahead === 'some' && !isClaimed ? depthFor(room.lines.length + room.freed.length) : 0;
   const wanted = room.lines.flatMap(({ isQuick, waiting, demand }) =>
     isQuick && waiting < depth ? times(depth - waiting, demand) : [],
   );

@@ -1,12 +1,14 @@
-import type { NodeId } from '../ids.ts';
+import type { JobId, NodeId } from '../ids.ts';
 import type { QueuedJob } from '../jobs/job.ts';
 import { attemptOf } from '../jobs/lifecycle.ts';
 import type { JobPlan } from '../jobs/plan.ts';
 import type { Command, Placement } from '../state/commands.ts';
 import { nothingWaitsAhead } from '../state/placement.ts';
 import { type Allocation, type ClusterState, settingsOf } from '../state/state.ts';
+import { roomFor } from './claims.ts';
 import { accepts, hasRoom } from './feasibility.ts';
 import type { JobClass } from './lane.ts';
+import { MOST_UNPLACED, preempt } from './preemption.ts';
 import { COMPARE_ALL_UP_TO, costAt, pickBest, PROBES, type Random } from './rank.ts';
 import { mostReserved, reservedFor } from './reservation.ts';
 import { type Search, type SeatAtRunner, seatOf, Seats } from './seats.ts';
@@ -20,6 +22,10 @@ const CLASS_CHECKS = 100;
 const SAMPLED_CLASSES = 8;
 
 type Assign = Extract<Command, { kind: 'assign' }>;
+type Preempt = Extract<Command, { kind: 'preempt' }>;
+
+/** Of a job that is submitted now. */
+const NEW_JOB = '' as JobId;
 
 /** What the scheduler looks at: who waits, what runs already, and where there is room. */
 export type Schedulable = Shared & Pick<ClusterState, 'allocationList' | 'cluster'>;
@@ -46,7 +52,7 @@ export function placeOne(
   load: (runner: NodeId) => number = () => 0,
 ): Placement | null {
   if (!nothingWaitsAhead(state, plan)) return null;
-  const candidates = findCandidates(state.allocationList, plan, random);
+  const candidates = findCandidates(state.allocationList, { plan, id: NEW_JOB, sequence: Infinity }, random);
   const { strategy } = settingsOf(state, plan.queue);
   const costOf = (seat: SeatAtRunner): number => costAt(seat, plan.demand, strategy) + load(seat.placement.runner);
   return pickBest(candidates, costOf, random)?.placement ?? null;
@@ -58,10 +64,27 @@ export function placeOne(
  * that is reserved for it.
  */
 export function schedule(state: Schedulable, options: ScheduleOptions): Assign[] {
+  return state.queue.size === 0 ? [] : playRound(state, options).commands;
+}
+
+/**
+ * The same, and where jobs find no room, which attempts of lower priority are to be stopped for them: those of queues
+ * that allow it, where no room comes free without.
+ */
+export function scheduleWithPreemption(
+  state: Schedulable & Pick<ClusterState, 'jobs' | 'successors'>,
+  options: ScheduleOptions,
+): (Assign | Preempt)[] {
   if (state.queue.size === 0) return [];
+  const round = playRound(state, options);
+  const { commands, seats, turns, unplaced } = round;
+  return [...commands, ...preempt(state, { seats, turns, unplaced, random: options.random })];
+}
+
+function playRound(state: Schedulable, options: ScheduleOptions): Round {
   const turns = new Turns(state, options.ending ?? []);
   const seats = new Seats(options.only === undefined ? state.allocationList : [options.only], options.random);
-  const round: Round = { turns, seats, searches: new Map(), seen: new Set(), reserved: 0, commands: [] };
+  const round: Round = { turns, seats, searches: new Map(), seen: new Set(), reserved: 0, commands: [], unplaced: [] };
   while (round.commands.length < options.limit) {
     if (seats.checks + turns.passed * CLASS_CHECKS > MAX_CHECKS) {
       placeSamples(state, round, options);
@@ -70,16 +93,22 @@ export function schedule(state: Schedulable, options: ScheduleOptions): Assign[]
     const turn = turns.next();
     if (turn === null) break;
     round.seen.add(turn.jobClass);
-    const placement = seats.take(searchFor(turn.jobClass, round), turn.strategy);
+    const placement =
+      seats.takeOwn(turn.job) ??
+      seats.take(searchFor(turn.jobClass, round), turn.strategy) ??
+      seats.takeClaimed(turn.job);
     if (placement === null) {
+      if (round.unplaced.length < MOST_UNPLACED) round.unplaced.push(turn);
       reserve(state, round, turn);
       turns.pass();
     } else {
       round.commands.push(assignment(turn.job, placement));
+      seats.dropClaim(turn.job);
       turns.serve();
     }
   }
-  return round.commands;
+  placeClaimants(round, options.limit);
+  return round;
 }
 
 /** One call of the scheduler. */
@@ -93,11 +122,26 @@ interface Round {
   /** Jobs for which a runner is kept. */
   reserved: number;
   readonly commands: Assign[];
+  /** The first turns for which there was no room. */
+  readonly unplaced: Turn[];
+}
+
+/** Room that was made for a job is given to it, also where others of its class that come before it found none. */
+function placeClaimants({ seats, turns, commands }: Round, limit: number): void {
+  if (seats.claimants.length === 0) return;
+  const placed = new Set(commands.map(({ job }) => job));
+  for (const job of seats.claimants) {
+    if (placed.has(job.id)) continue;
+    const mayStart = commands.length < limit && turns.strategyFor(job.plan, job.plan) !== null;
+    const placement = mayStart ? seats.takeOwn(job) : null;
+    if (placement !== null) commands.push(assignment(job, placement));
+    turns.serveOutOfTurn(job.plan, job.plan);
+  }
 }
 
 /** Nothing more goes to its runner: it does not fit there yet, and will once enough of what runs there has ended. */
 function reserve(state: Schedulable, round: Round, { job }: Turn): void {
-  if (round.reserved >= mostReserved(state.allocationList.length)) return;
+  if (job.claim !== undefined || round.reserved >= mostReserved(state.allocationList.length)) return;
   const reserved = reservedFor(state, job);
   if (reserved === null) return;
   round.reserved += 1;
@@ -135,23 +179,28 @@ function assignment(job: QueuedJob, placement: Placement): Assign {
 }
 
 /** All that have room when runners are few; two random ones when they are many. */
-function findCandidates(runners: readonly Allocation[], plan: JobPlan, random: Random): SeatAtRunner[] {
+function findCandidates(runners: readonly Allocation[], job: NewJob, random: Random): SeatAtRunner[] {
+  const seat = (allocation: Allocation) => seatOf(allocation, roomFor(job, allocation));
   if (runners.length > COMPARE_ALL_UP_TO) {
-    const found = probe(runners, plan, random);
-    if (found.size > 0) return [...found].map(seatOf);
+    const found = probe(runners, job, random);
+    if (found.size > 0) return [...found].map(seat);
   }
-  return runners.filter((allocation) => canTake(allocation, plan)).map(seatOf);
+  return runners.filter((allocation) => canTake(allocation, job)).map(seat);
 }
 
-function probe(runners: readonly Allocation[], plan: JobPlan, random: Random): Set<Allocation> {
+function probe(runners: readonly Allocation[], job: NewJob, random: Random): Set<Allocation> {
   const found = new Set<Allocation>();
   for (let probes = 0; probes < PROBES && found.size < 2; probes += 1) {
     const allocation = runners[Math.floor(random() * runners.length)];
-    if (allocation !== undefined && canTake(allocation, plan)) found.add(allocation);
+    if (allocation !== undefined && canTake(allocation, job)) found.add(allocation);
   }
   return found;
 }
 
-function canTake({ record, free, jobs }: Allocation, plan: JobPlan): boolean {
-  return accepts(record, plan) && hasRoom({ free, attempts: jobs.size }, plan);
+type NewJob = Pick<QueuedJob, 'id' | 'plan' | 'sequence'>;
+
+function canTake(allocation: Allocation, job: NewJob): boolean {
+  const { record, jobs } = allocation;
+  const { plan } = job;
+  return accepts(record, plan) && hasRoom({ free: roomFor(job, allocation), attempts: jobs.size }, plan);
 }

@@ -19,6 +19,8 @@ export interface QueueAccount extends Account {
   readonly projects: Map<string, Account>;
   /** Where the virtual time of its projects stands. */
   now: number;
+  /** Live attempts by their priority. */
+  readonly livePriorities: Map<number, number>;
 }
 
 type Owner = Pick<JobPlan, 'queue' | 'project'>;
@@ -64,6 +66,7 @@ export class QueueUse {
       jobs: 0,
       projects: new Map<string, Account>(),
       now: 0,
+      livePriorities: new Map<number, number>(),
     };
     const own = account.projects.get(project) ?? { use: NO_USE, served: account.now, jobs: 0 };
     account.jobs += 1;
@@ -82,15 +85,19 @@ export class QueueUse {
   }
 
   /** A live attempt, between `open` and `close`. */
-  take({ queue, project, demand }: JobPlan): void {
+  take({ queue, project, demand, priority }: JobPlan): void {
     const [account, own] = this.#accountsOf({ queue, project });
+    account.livePriorities.set(priority, (account.livePriorities.get(priority) ?? 0) + 1);
     account.use = withOneMore(account.use, demand);
     own.use = withOneMore(own.use, demand);
   }
 
   /** The reverse of `take`. */
-  giveBack({ queue, project, demand }: JobPlan): void {
+  giveBack({ queue, project, demand, priority }: JobPlan): void {
     const [account, own] = this.#accountsOf({ queue, project });
+    const left = (account.livePriorities.get(priority) ?? 0) - 1;
+    if (left > 0) account.livePriorities.set(priority, left);
+    else account.livePriorities.delete(priority);
     account.use = withOneLess(account.use, demand);
     own.use = withOneLess(own.use, demand);
   }

@@ -1,11 +1,14 @@
+import { assert } from '../errors.ts';
 import type { QueueSettings } from '../jobs/queue-settings.ts';
 import { formatConstraint } from '../resources/constraint.ts';
-import { amountOf, fits, type Resources, subtract, ZERO } from '../resources/resources.ts';
+import type { QueuedJob } from '../jobs/job.ts';
+import { add, amountOf, fits, type Resources, subtract, ZERO } from '../resources/resources.ts';
 import { LIMITS } from '../limits.ts';
 import type { NodeId } from '../ids.ts';
 import type { Placement } from '../state/commands.ts';
 import type { Allocation } from '../state/state.ts';
-import { accepts, type Wanted } from './feasibility.ts';
+import { compareClaims, roomBehindClaims, unclaimed } from './claims.ts';
+import { accepts, hasRoom, type Wanted } from './feasibility.ts';
 import { COMPARE_ALL_UP_TO, costAt, pickBest, PROBES, type Random, type Seat } from './rank.ts';
 
 /** A runner as a scratch copy: what is free there shrinks with each decision, and the state stays as it is. */
@@ -29,7 +32,8 @@ const COLUMNS = 5;
 const YES = 1;
 const NO = 2;
 
-export function seatOf({ record, free, jobs }: Allocation): SeatAtRunner {
+/** @param free what it offers there */
+export function seatOf({ record, jobs }: Allocation, free: Resources): SeatAtRunner {
   const placement = { runner: record.id, incarnation: record.incarnation };
   return { placement, total: record.total, free, attempts: jobs.size };
 }
@@ -43,6 +47,10 @@ export class Seats {
   readonly #room: Float64Array;
   /** The most that any of them has free of each: what asks for more fits nowhere. */
   readonly #mostFree: Resources;
+  /** Claims that are left, by position. */
+  readonly #claims = new Map<number, QueuedJob[]>();
+  /** Made when it is first asked for. */
+  #positions: Map<Allocation, number> | null = null;
   /** Whether each runner meets a set of constraints. */
   readonly #acceptingBy = new Map<string, Uint8Array>();
   /** Runners compared so far. */
@@ -54,8 +62,9 @@ export class Seats {
     this.#seats = Array.from(this.#allocations, () => undefined);
     this.#room = new Float64Array(this.#allocations.length * COLUMNS);
     for (let at = 0; at < this.#allocations.length; at += 1) {
-      const { free, jobs } = this.#allocations[at] as Allocation;
-      this.#setRoom(at, free, jobs.size);
+      const allocation = this.#allocations[at] as Allocation;
+      this.#setRoom(at, unclaimed(allocation), allocation.jobs.size);
+      if (allocation.claims !== undefined) this.#claims.set(at, [...allocation.claims.values()]);
     }
     this.#mostFree = mostOf(this.#allocations);
   }
@@ -71,10 +80,80 @@ export class Seats {
     const drawn = this.#draw(search).map((at) => ({ at, ...this.#seat(at) }));
     const best = pickBest(drawn, (seat) => costAt(seat, demand, strategy), this.#random);
     if (best === null) return null;
-    const seat = this.#seat(best.at);
+    return this.#place(best.at, demand);
+  }
+
+  /** Takes room that only jobs behind this one have claimed; null: there is none. */
+  takeClaimed(job: QueuedJob): Placement | null {
+    for (const [at, claims] of this.#claims) {
+      const { record } = this.#allocations[at] as Allocation;
+      const { free, attempts } = this.#seat(at);
+      const seat = { free: roomBehindClaims(free, claims, job), attempts };
+      if (accepts(record, job.plan) && hasRoom(seat, job.plan)) return this.#place(at, job.plan.demand);
+    }
+    return null;
+  }
+
+  /** Jobs that have a claim and were not placed, those that come first first. */
+  get claimants(): readonly QueuedJob[] {
+    return [...this.#claims.values()].flat().toSorted(compareClaims);
+  }
+
+  /** Takes the room that the job has claimed; null: it has claimed none, or it is not there yet. */
+  takeOwn(job: QueuedJob): Placement | null {
+    const at = this.#claimOf(job);
+    if (at === null) return null;
+    const { free, attempts } = this.#seat(at);
+    const room = roomBehindClaims(free, this.#claims.get(at) ?? [], job);
+    if (!hasRoom({ free: room, attempts }, job.plan)) return null;
+    this.dropClaim(job);
+    return this.#place(at, job.plan.demand);
+  }
+
+  /** It was placed: what it had claimed is free for others. */
+  dropClaim(job: QueuedJob): void {
+    const at = this.#claimOf(job);
+    if (at === null) return;
+    const left = this.#claims.get(at)?.filter((other) => other !== job) ?? [];
+    this.#claims.set(at, left);
+    const seat = this.#seat(at);
+    seat.free = add(seat.free, job.plan.demand);
+    this.#setRoom(at, seat.free, seat.attempts);
+  }
+
+  /** The position of the runner where it has a claim. */
+  #claimOf(job: QueuedJob): number | null {
+    if (job.claim === undefined) return null;
+    for (const [at, claims] of this.#claims) if (claims.includes(job)) return at;
+    return null;
+  }
+
+  /** What is free at a runner for this job after what was decided; null: nothing is placed there. */
+  roomFor(allocation: Allocation, job: QueuedJob): Resources | null {
+    const at = this.#positionOf(allocation);
+    if (at === undefined) return null;
+    return roomBehindClaims(this.#seat(at).free, this.#claims.get(at) ?? [], job);
+  }
+
+  /** It was decided that `freed` comes free there, for a job that takes `taken`. */
+  exchange(allocation: Allocation, freed: Resources, taken: Resources): void {
+    const at = this.#positionOf(allocation);
+    assert(at !== undefined, 'room is made where something may be placed');
+    const seat = this.#seat(at);
+    seat.free = subtract(add(seat.free, freed), taken);
+    this.#setRoom(at, seat.free, seat.attempts);
+  }
+
+  #positionOf(allocation: Allocation): number | undefined {
+    this.#positions ??= new Map(this.#allocations.map((each, at) => [each, at]));
+    return this.#positions.get(allocation);
+  }
+
+  #place(at: number, demand: Resources): Placement {
+    const seat = this.#seat(at);
     seat.free = subtract(seat.free, demand);
     seat.attempts += 1;
-    this.#setRoom(best.at, seat.free, seat.attempts);
+    this.#setRoom(at, seat.free, seat.attempts);
     return seat.placement;
   }
 
@@ -160,7 +239,10 @@ export class Seats {
   }
 
   #seat(at: number): SeatAtRunner {
-    const made = this.#seats[at] ?? seatOf(this.#allocations[at] as Allocation);
+    const known = this.#seats[at];
+    if (known !== undefined) return known;
+    const allocation = this.#allocations[at] as Allocation;
+    const made = seatOf(allocation, unclaimed(allocation));
     this.#seats[at] = made;
     return made;
   }

@@ -19,6 +19,9 @@ export interface Turn {
   readonly strategy: QueueSettings['strategy'];
 }
 
+/** In whose name a job is queued. */
+type Owner = Pick<JobPlan, 'queue' | 'project'>;
+
 interface Share {
   use: Use;
   /** The dominant share of what runs, by weight. */
@@ -96,14 +99,14 @@ export class Turns {
   }
 
   /** For a job out of turn: how it is to be placed; null: it may not. */
-  strategyFor({ queue: name, project }: Lane, jobClass: JobClass): QueueSettings['strategy'] | null {
+  strategyFor({ queue: name, project }: Owner, wanted: Pick<JobClass, 'demand'>): QueueSettings['strategy'] | null {
     const queue = this.#byName.get(name);
-    if (queue === undefined || !this.#allows(queue, queue.byProject.get(project), jobClass)) return null;
+    if (queue === undefined || !this.#allows(queue, queue.byProject.get(project), wanted)) return null;
     return queue.settings.strategy;
   }
 
   /** Out of turn; no turns may be asked for afterwards. */
-  serveOutOfTurn({ queue: name, project }: Lane, { demand }: JobClass): void {
+  serveOutOfTurn({ queue: name, project }: Owner, { demand }: Pick<JobClass, 'demand'>): void {
     const queue = this.#byName.get(name);
     const lane = queue?.byProject.get(project);
     if (queue !== undefined && lane !== undefined) this.#count(queue, lane, demand);
@@ -127,7 +130,7 @@ export class Turns {
     return { settings, use, share, served, lanes: new TinyQueue(waiting, compareLanes), byProject };
   }
 
-  #allows({ use, settings }: QueueTurns, lane: LaneTurns | undefined, { demand }: JobClass): boolean {
+  #allows({ use, settings }: QueueTurns, lane: LaneTurns | undefined, { demand }: Pick<JobClass, 'demand'>): boolean {
     const { limits, projectLimits } = settings;
     return (
       limitInTheWay(use, limits, demand) === null && limitInTheWay(lane?.use ?? NO_USE, projectLimits, demand) === null

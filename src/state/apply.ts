@@ -8,6 +8,7 @@ import * as groupCommands from './group-commands.ts';
 import * as jobCommands from './job-commands.ts';
 import * as memberCommands from './member-commands.ts';
 import { type Asker, identify, permit, permitOwn } from './permissions.ts';
+import { preempt } from './preempt-command.ts';
 import { purge } from './purge-command.ts';
 import type { StateRecord } from './records.ts';
 import { judgeRepeat, noteApplied, repeatedResults } from './repeats.ts';
@@ -98,6 +99,8 @@ function applyCommand(changes: ChangeSet, command: Command, asker: Asker): Comma
       return jobCommands.assign(changes, command);
     case 'handBack':
       return jobCommands.handBack(changes, command);
+    case 'preempt':
+      return preempt(changes, command);
     case 'started':
       return jobCommands.started(changes, command);
     case 'ended':

@@ -7,8 +7,17 @@ import {
   type Group,
   type GroupCancellation,
 } from '../jobs/group.ts';
-import { isFinal, isUnmet, type Job, type JobState, type LiveJob, type Moment, type UnmetJob } from '../jobs/job.ts';
-import { condemnJob, holdBack, releaseJob, succeedJob } from '../jobs/lifecycle.ts';
+import {
+  type Claim,
+  isFinal,
+  isUnmet,
+  type Job,
+  type JobState,
+  type LiveJob,
+  type Moment,
+  type UnmetJob,
+} from '../jobs/job.ts';
+import { condemnJob, giveUpClaim, holdBack, releaseJob, succeedJob } from '../jobs/lifecycle.ts';
 import type { JobPlan } from '../jobs/plan.ts';
 import { keyOfFollowUp } from './follow-up-key.ts';
 import { JobTally, NO_TOTALS } from './job-totals.ts';
@@ -40,7 +49,14 @@ import {
 
 /** What others react to, in the order in which it happened. A null value: it is gone. */
 export type ChangeEvent =
-  | { readonly kind: 'job'; readonly job: Job; /** Null for a new one. */ readonly before: JobState | null }
+  | {
+      readonly kind: 'job';
+      readonly job: Job;
+      /** Null for a new one. */
+      readonly before: JobState | null;
+      /** Absent: it had no claim before, or has one still. */
+      readonly claim?: 'over';
+    }
   /** A final one that is not kept any longer. */
   | { readonly kind: 'purged'; readonly id: JobId }
   /** Once an entry, as it is at its end. */
@@ -51,6 +67,10 @@ export type ChangeEvent =
   | { readonly kind: 'runner'; readonly id: NodeId; readonly runner: RunnerRecord | null }
   | { readonly kind: 'node'; readonly id: NodeId; readonly node: NodeRecord | null }
   | { readonly kind: 'token'; readonly id: TokenId; readonly token: TokenRecord | null };
+
+function hasClaim(job: Job | null): boolean {
+  return job?.state === 'queued' && job.claim !== undefined;
+}
 
 /** Starts of nodes whose proposals are remembered; those that were quiet for longest go first. */
 const MAX_PROPOSERS = 10_000;
@@ -102,7 +122,8 @@ export class ChangeSet {
     this.state.use.close(job.plan);
     this.#tally.count(before, after);
     this.#jobs.set(after.id, after);
-    this.events.push({ kind: 'job', job: after, before: before?.state ?? null });
+    const event = { kind: 'job', job: after, before: before?.state ?? null } as const;
+    this.events.push(hasClaim(before) && !hasClaim(after) ? { ...event, claim: 'over' } : event);
     this.#countInGroup(before, after);
     if (isFinal(after) && this.state.relations.dependentsOf(after.id).size > 0) {
       const { id, state: outcome, sequence: since } = after;
@@ -187,14 +208,30 @@ export class ChangeSet {
     allocate(this.state, record);
     this.record('runner', record.id, record);
     this.events.push({ kind: 'runner', id: record.id, runner: record });
+    this.#giveUpClaimsAt(record.id, (claim) => record.state !== 'ready' || claim.incarnation !== record.incarnation);
   }
 
   /** Nothing may run there any more. */
   removeRunner(id: NodeId): void {
+    this.#giveUpClaimsAt(id, () => true);
     this.state.runners.delete(id);
     deallocate(this.state, id);
     this.record('runner', id, null);
     this.events.push({ kind: 'runner', id, runner: null });
+  }
+
+  /** A queued job for which room was being made waits as any other. */
+  giveUpClaim(id: JobId): void {
+    const job = this.state.jobs.get(id);
+    if (job?.state === 'queued' && job.claim !== undefined) this.putJob(job, giveUpClaim(job, this.now));
+  }
+
+  /** In the order of ids, which is the same at every replica. */
+  #giveUpClaimsAt(runner: NodeId, isOver: (claim: Claim) => boolean): void {
+    const { claims } = this.state.allocations.get(runner) ?? {};
+    for (const job of [...(claims?.values() ?? [])].toSorted((a, b) => (a.id < b.id ? -1 : 1))) {
+      if (job.claim !== undefined && isOver(job.claim)) this.giveUpClaim(job.id);
+    }
   }
 
   putNode(id: NodeId, node: NodeRecord | null): void {

@@ -25,6 +25,9 @@ function carryOut(changes: ChangeSet, due: Due): void {
     case 'job':
       carryOutJob(changes, due.key as JobId);
       break;
+    case 'claim':
+      changes.giveUpClaim(due.key as JobId);
+      break;
     case 'idempotency':
       state.idempotency.delete(due.key);
       changes.record('idempotency', due.key, null);

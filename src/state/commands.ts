@@ -47,6 +47,17 @@ export type Command =
     }
   /** From the runner that it is assigned to, which has not started it and will not. `index`: of the job as it was seen. */
   | { readonly kind: 'handBack'; readonly job: JobId; readonly index: number }
+  /**
+   * Stops attempts at one runner to make room there for a queued job, `attempt` of which is next. Taken as a whole or
+   * not at all.
+   */
+  | {
+      readonly kind: 'preempt';
+      readonly job: JobId;
+      readonly attempt: number;
+      readonly placement: Placement;
+      readonly victims: readonly { readonly job: JobId; readonly attempt: number }[];
+    }
   | {
       readonly kind: 'started';
       readonly job: JobId;

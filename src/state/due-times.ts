@@ -1,8 +1,8 @@
 import type { Timestamp } from '../jobs/job.ts';
 
-/** What becomes due: a job's release or expiry, or the end of a record. */
+/** What becomes due: a job's release or expiry, the end of its claim, or the end of a record. */
 export interface Due {
-  readonly kind: 'job' | 'idempotency' | 'token' | 'joinToken' | 'group' | 'followUp' | 'schedule';
+  readonly kind: 'job' | 'claim' | 'idempotency' | 'token' | 'joinToken' | 'group' | 'followUp' | 'schedule';
   readonly key: string;
   readonly at: Timestamp;
 }

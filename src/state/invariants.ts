@@ -5,6 +5,7 @@ import type { Job, LiveJob, UnfinishedJob } from '../jobs/job.ts';
 import { attemptOf } from '../jobs/lifecycle.ts';
 import { add, amountOf, fits, type Resources, ZERO } from '../resources/resources.ts';
 import { dueOf as dueOfSchedule } from '../schedules/schedule.ts';
+import { CLAIM_MS } from '../scheduling/claims.ts';
 import type { Use } from '../scheduling/use.ts';
 import { followUpKey } from './follow-up-key.ts';
 import type { JobsInOrder } from './relations.ts';
@@ -20,6 +21,7 @@ export function checkInvariants(state: ClusterState): void {
   checkSchedules(state);
   const behind = [...state.jobs.values()].filter((job) => isLive(job) && job.current.behind !== undefined);
   assert(state.successors.size === behind.length, 'who takes over room is known, and nobody else');
+  checkClaims(state);
   for (const job of state.jobs.values()) checkJob(state, job);
   for (const allocation of state.allocations.values()) checkAllocation(state, allocation);
   assert(state.allocations.size === state.runners.size, 'each runner has one allocation');
@@ -67,6 +69,12 @@ function checkUse({ use, jobs, runners }: ClusterState): void {
       const its = byProject.get(project) ?? [];
       assert(count === its.length && isUseOf(used, its), 'the account of a project holds what it uses');
     }
+    const byPriority = Map.groupBy(own.filter(isLive), ({ plan }) => plan.priority);
+    assert(
+      byPriority.size === account.livePriorities.size &&
+        [...byPriority].every(([priority, live]) => account.livePriorities.get(priority) === live.length),
+      'the account of a queue holds the priorities of what runs',
+    );
   }
   assert(use.capacity.runners === runners.size, 'all runners count');
   const total = [...runners.values()].reduce((sum, runner) => add(sum, runner.total), ZERO);
@@ -97,6 +105,10 @@ function checkDue(state: ClusterState): void {
     const at = dueOf(job);
     due += at === null ? 0 : 1;
     assert(state.due.get('job', job.id) === at, 'a job is due when its state says');
+    const claim = job.state === 'queued' ? job.claim : undefined;
+    due += claim === undefined ? 0 : 1;
+    const until = claim === undefined ? null : claim.at + CLAIM_MS;
+    assert(state.due.get('claim', job.id) === until, 'a claim ends in its time');
   }
   assert(state.due.size === due, 'nothing is due that is not there');
 }
@@ -212,6 +224,20 @@ function checkSuccession(state: ClusterState, job: LiveJob): void {
   assert(before.current.runner === job.current.runner, 'room is taken over on one runner');
   assert(fits(job.plan.demand, before.plan.demand), 'who takes over room asks for no more');
   assert(state.successors.get(before.id) === job.id, 'an attempt has one behind it');
+}
+
+function checkClaims(state: ClusterState): void {
+  let claims = 0;
+  for (const job of state.jobs.values()) {
+    if (job.state !== 'queued' || job.claim === undefined) continue;
+    claims += 1;
+    const allocation = state.allocations.get(job.claim.runner);
+    assert(allocation?.claims?.get(job.id) === job, 'a claim is known at its runner, as the job now is');
+    assert(allocation.record.incarnation === job.claim.incarnation, 'a claim is on the current incarnation');
+    assert(allocation.record.state === 'ready', 'a claim is on a runner that takes jobs');
+  }
+  const known = [...state.allocations.values()].map((allocation) => allocation.claims?.size ?? 0);
+  assert(known.reduce((sum, size) => sum + size, 0) === claims, 'no runner knows of a claim that there is not');
 }
 
 function checkAllocation(state: ClusterState, { record, free, jobs }: Allocation): void {

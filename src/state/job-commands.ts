@@ -68,7 +68,7 @@ export function submit(
 function placeAtOnce(changes: ChangeSet, job: Job, placement: Placement | null): Job {
   const { state, now } = changes;
   if (job.state !== 'queued' || placement === null || !nothingWaitsAhead(state, job.plan)) return job;
-  if (checkPlacement(state, job.plan, placement) !== null) return job;
+  if (checkPlacement(state, job, placement) !== null) return job;
   const placed = assignJob(job, 1, { placement, behind: null }, now);
   return isJob(placed) ? placed : job;
 }
@@ -78,10 +78,10 @@ export function assign(changes: ChangeSet, command: Of<'assign'>): CommandResult
   if (!isJob(job)) return job;
   const { placement, behind = null } = command;
   const next = assignJob(job, command.attempt, { placement, behind }, changes.now);
-  if (!isJob(next) || next === job) return take(changes, job, next);
+  if (!isJob(next) || job.state !== 'queued') return take(changes, job, next);
   const refusal =
     behind === null
-      ? checkPlacement(changes.state, job.plan, placement)
+      ? checkPlacement(changes.state, job, placement)
       : checkSuccession(changes.state, job.plan, placement, behind);
   return refusal ?? take(changes, job, next);
 }

@@ -48,6 +48,7 @@ export const RULES: Readonly<Record<CommandKind, Rule>> = {
   fireSchedule: { scope: null, system: 'may' },
   assign: { scope: null, system: 'may' },
   handBack: { scope: null, system: 'may' },
+  preempt: { scope: null, system: 'may' },
   started: { scope: null, system: 'may' },
   ended: { scope: null, system: 'may' },
   setQueue: { scope: 'cluster:write', system: 'mayNot' },

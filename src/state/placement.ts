@@ -1,20 +1,21 @@
 import type { JobId, NodeId } from '../ids.ts';
+import type { QueuedJob } from '../jobs/job.ts';
 import { isAt } from '../jobs/lifecycle.ts';
 import type { JobPlan } from '../jobs/plan.ts';
 import { add, fits } from '../resources/resources.ts';
+import { roomFor } from '../scheduling/claims.ts';
 import { accepts, hasRoom } from '../scheduling/feasibility.ts';
 import { isFull, limitInTheWay } from '../scheduling/use.ts';
 import { type Placement, refuse, type Refusal } from './commands.ts';
 import { type Allocation, type ClusterState, isLive, settingsOf } from './state.ts';
 
 /** Whether a job may be assigned there now. Whoever chose the place, leader or not, chose from an older state. */
-export function checkPlacement(state: ClusterState, plan: JobPlan, placement: Placement): Refusal | null {
-  const allocation = currentAllocation(state, placement);
+export function checkPlacement(state: ClusterState, job: QueuedJob, placement: Placement): Refusal | null {
+  const { plan } = job;
+  const allocation = acceptingAllocation(state, plan, placement);
   if ('code' in allocation) return allocation;
-  const { record, free, jobs } = allocation;
-  if (record.state === 'draining') return refuse('wrongState', 'the runner is draining');
-  if (!accepts(record, plan)) return refuse('conflict', 'the runner does not meet the constraints');
-  if (!hasRoom({ free, attempts: jobs.size }, plan)) return refuse('conflict', 'the runner has not enough free');
+  const seat = { free: roomFor(job, allocation), attempts: allocation.jobs.size };
+  if (!hasRoom(seat, plan)) return refuse('conflict', 'the runner has not enough free');
   return checkQueue(state, plan);
 }
 
@@ -28,22 +29,31 @@ export function checkSuccession(
   placement: Placement,
   behind: JobId,
 ): Refusal | null {
-  const allocation = currentAllocation(state, placement);
+  const allocation = acceptingAllocation(state, plan, placement);
   if ('code' in allocation) return allocation;
-  const { record, free, jobs } = allocation;
+  const { free, jobs } = allocation;
   const before = state.jobs.get(behind);
-  if (record.state === 'draining') return refuse('wrongState', 'the runner is draining');
-  if (!accepts(record, plan)) return refuse('conflict', 'the runner does not meet the constraints');
   if (before === undefined || !isLive(before) || !isAt(before.current, placement))
     return refuse('conflict', 'the attempt whose room it was to take over is not there');
-  if (state.successors.has(behind)) return refuse('conflict', 'another takes over that room');
+  if (state.successors.has(behind) || before.preempt !== undefined)
+    return refuse('conflict', 'another takes over that room');
   const { demand } = before.plan;
   if (!fits(plan.demand, demand) || !hasRoom({ free: add(free, demand), attempts: jobs.size }, plan))
     return refuse('conflict', 'the room that it was to take over is not enough');
   return checkQueue(state, plan);
 }
 
-function checkQueue(state: ClusterState, plan: JobPlan): Refusal | null {
+/** The runner as it now is, if it takes such jobs at all. */
+export function acceptingAllocation(state: ClusterState, plan: JobPlan, placement: Placement): Allocation | Refusal {
+  const allocation = currentAllocation(state, placement);
+  if ('code' in allocation) return allocation;
+  const { record } = allocation;
+  if (record.state === 'draining') return refuse('wrongState', 'the runner is draining');
+  if (!accepts(record, plan)) return refuse('conflict', 'the runner does not meet the constraints');
+  return allocation;
+}
+
+export function checkQueue(state: ClusterState, plan: JobPlan): Refusal | null {
   const { queue, project, demand } = plan;
   const { state: mode, limits, projectLimits } = settingsOf(state, queue);
   if (mode === 'paused') return refuse('wrongState', `the queue ${queue} is paused`);

@@ -1,9 +1,10 @@
 import { SCOPES } from '../auth.ts';
 import { isGroupId, isJobId } from '../ids.ts';
-import { FINAL_STATES, type Outcome } from '../jobs/job.ts';
+import { type AttemptOutcome, FINAL_STATES, type Outcome } from '../jobs/job.ts';
 import type { JobPlan } from '../jobs/plan.ts';
 import { LIMITS } from '../limits.ts';
 import { OVERLAPS } from '../schedules/schedule.ts';
+import { MAX_VICTIMS } from '../scheduling/victims.ts';
 import type { Command, CommandKind, Proposal } from './commands.ts';
 import { JOBS_PER_PURGE } from './purge-command.ts';
 import { VOTER_COUNTS } from './voter-policy.ts';
@@ -22,6 +23,7 @@ const MAX_ADDRESSES = 64;
 const MAX_MESSAGE_LENGTH = 4096;
 
 const OUTCOMES: ReadonlySet<unknown> = new Set<Outcome>(['succeeded', 'failed', 'timedOut', 'cancelled', 'lost']);
+const ATTEMPT_OUTCOMES: ReadonlySet<unknown> = new Set<AttemptOutcome>([...(OUTCOMES as Set<Outcome>), 'preempted']);
 const FINAL: ReadonlySet<unknown> = new Set(FINAL_STATES);
 const KNOWN_SCOPES: ReadonlySet<unknown> = new Set(SCOPES);
 
@@ -38,13 +40,14 @@ const isAddresses: Check = (value) => isListOf(value, MAX_ADDRESSES, isName);
 const isPlacement = shape({ runner: isId, incarnation: isId });
 const isIdempotency = shape({ key: (key) => isText(key, LIMITS.idempotencyKeyLength), bodyHash: isId });
 const isUsage = shape({ cpuUserMs: isAmount, cpuSystemMs: isAmount, maxRssBytes: orNull(isAmount) });
-const isEnd = shape({
-  outcome: oneOf(OUTCOMES),
+const endFields = {
   exitCode: orNull(Number.isSafeInteger),
   signal: orNull(isString),
   reason: orNull(isString),
   usage: orNull(isUsage),
-});
+};
+const isEnd = shape({ outcome: oneOf(OUTCOMES), ...endFields });
+const isPastEnd = shape({ outcome: oneOf(ATTEMPT_OUTCOMES), ...endFields });
 const isResources = shape({
   cpuMilli: isCount,
   memoryBytes: isCount,
@@ -66,7 +69,7 @@ const isAttemptPlace = shape({
   endedAt: isTime,
 });
 const isPast: Check = (value) =>
-  isListOf(value, LIMITS.attempts, (attempt) => isAttemptPlace(attempt) && isEnd(attempt)) &&
+  isListOf(value, LIMITS.attempts, (attempt) => isAttemptPlace(attempt) && isPastEnd(attempt)) &&
   (value as readonly { readonly attempt: number }[]).every(({ attempt }, i) => attempt === i + 1);
 const isFinalJob = shape({
   id: isNewJobId,
@@ -83,6 +86,7 @@ const isFinalJob = shape({
 });
 
 const isKnownOutcome = shape({ job: isNewJobId, state: oneOf(FINAL) });
+const isVictim = shape({ job: isId, attempt: isPositive });
 const isReadJob = shape({ job: isNewJobId, index: isCount });
 const isGroupSpec = shape({
   name: orNull(isName),
@@ -100,6 +104,7 @@ const isQueueChange: Check = optionalShape({
   weight: (weight) => isPositive(weight) && (weight as number) <= LIMITS.queueWeightMax,
   state: oneOf(new Set(['open', 'paused'])),
   strategy: oneOf(new Set(['spread', 'pack'])),
+  preemption: oneOf(new Set(['off', 'requeue'])),
   limits: isQueueLimits,
   projectLimits: isQueueLimits,
 });
@@ -131,6 +136,12 @@ const SHAPES: Readonly<Record<CommandKind, Check>> = {
     behind: (behind) => behind === undefined || isId(behind),
   }),
   handBack: shape({ job: isId, index: isCount }),
+  preempt: shape({
+    job: isId,
+    attempt: isPositive,
+    placement: isPlacement,
+    victims: (victims) => isListOf(victims, MAX_VICTIMS, isVictim),
+  }),
   started: shape({ job: isId, attempt: isPositive, incarnation: isId, at: isTime }),
   ended: shape({
     job: isId,

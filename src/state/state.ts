@@ -1,10 +1,11 @@
 import { assert, unreachable } from '../errors.ts';
 import type { GroupId, JobId, NodeId, TokenId } from '../ids.ts';
 import type { Group } from '../jobs/group.ts';
-import { isFinal, type Job, type LiveJob, type UnfinishedJob } from '../jobs/job.ts';
+import { isFinal, type Job, type LiveJob, type QueuedJob, type UnfinishedJob, type Claim } from '../jobs/job.ts';
 import { LIMITS } from '../limits.ts';
 import { add, type Resources, subtract } from '../resources/resources.ts';
 import { DEFAULT_QUEUE, type QueueSettings } from '../jobs/queue-settings.ts';
+import { CLAIM_MS } from '../scheduling/claims.ts';
 import { JobQueue } from '../scheduling/queue-order.ts';
 import { QueueUse } from '../scheduling/queue-use.ts';
 import { lotOf } from '../scheduling/lot.ts';
@@ -40,6 +41,8 @@ export interface Allocation {
   /** Total less what its live attempts take that are behind no other; below zero where it came back smaller. */
   free: Resources;
   readonly jobs: Set<JobId>;
+  /** Queued jobs for which room is being made here; absent: for none. */
+  claims?: Map<JobId, QueuedJob>;
 }
 
 /**
@@ -96,7 +99,7 @@ export function loadRecord(state: ClusterState, record: StateRecord): void {
       if (isFinal(record.value)) break;
       state.jobs.set(record.value.id, record.value);
       // Those that hold a runner wait until all runners are here; they are few beside those that wait.
-      if (!isLive(record.value)) enterJob(state, record.value);
+      if (!holdsRunner(record.value)) enterJob(state, record.value);
       break;
     case 'runner':
       state.runners.set(record.value.id, record.value);
@@ -130,7 +133,8 @@ export function loadRecord(state: ClusterState, record: StateRecord): void {
       state.followUps.set(record.key, record.value);
       break;
     case 'queue':
-      state.queues.set(record.key, record.value);
+      // Records of earlier versions lack what is newer.
+      state.queues.set(record.key, { ...DEFAULT_QUEUE, ...record.value });
       break;
     case 'schedule':
       state.schedules.set(record.key, record.value);
@@ -147,7 +151,7 @@ export function finishLoading(state: ClusterState): void {
   sortByIndex(state.revived);
   sortByIndex(state.removed);
   for (const record of state.runners.values()) allocate(state, record);
-  for (const job of state.jobs.values()) if (isLive(job)) enterJob(state, job);
+  for (const job of state.jobs.values()) if (holdsRunner(job)) enterJob(state, job);
   for (const group of state.groups.values()) setGroupDue(state, group);
   dropMetDependencies(state);
   for (const [key, { at }] of state.followUps) state.followUpOrder.set({ kind: 'followUp', key, at });
@@ -167,6 +171,11 @@ export function settingsOf({ queues }: Pick<ClusterState, 'queues'>, queue: stri
 
 export function isLive(job: Job): job is LiveJob {
   return job.state === 'assigned' || job.state === 'running';
+}
+
+/** It runs there, or has a claim on its room. */
+function holdsRunner(job: Job): boolean {
+  return isLive(job) || (job.state === 'queued' && job.claim !== undefined);
 }
 
 /** A finished group is remembered for a while. */
@@ -221,6 +230,7 @@ export function enterJob(state: ClusterState, job: UnfinishedJob): void {
       if (job.plan.queueTimeoutMs !== null) {
         state.due.set({ kind: 'job', key: job.id, at: job.queuedAt + job.plan.queueTimeoutMs });
       }
+      if (job.claim !== undefined) enterClaim(state, job, job.claim);
       break;
     case 'assigned':
     case 'running':
@@ -243,6 +253,7 @@ export function leaveJob(state: ClusterState, job: UnfinishedJob): void {
       state.use.close(job.plan);
       state.queue.remove(job);
       if (job.plan.queueTimeoutMs !== null) state.due.delete('job', job.id);
+      if (job.claim !== undefined) leaveClaim(state, job, job.claim);
       break;
     case 'assigned':
     case 'running':
@@ -253,8 +264,22 @@ export function leaveJob(state: ClusterState, job: UnfinishedJob): void {
   }
 }
 
+function enterClaim(state: ClusterState, job: QueuedJob, { runner, at }: Claim): void {
+  const allocation = allocationOf(state, runner);
+  allocation.claims ??= new Map();
+  allocation.claims.set(job.id, job);
+  state.due.set({ kind: 'claim', key: job.id, at: at + CLAIM_MS });
+}
+
+function leaveClaim(state: ClusterState, job: QueuedJob, { runner }: Claim): void {
+  const allocation = allocationOf(state, runner);
+  allocation.claims?.delete(job.id);
+  if (allocation.claims?.size === 0) delete allocation.claims;
+  state.due.delete('claim', job.id);
+}
+
 function reserve(state: ClusterState, job: LiveJob): void {
-  const allocation = allocationOf(state, job);
+  const allocation = allocationOf(state, job.current.runner);
   const { behind } = job.current;
   if (behind === undefined) allocation.free = subtract(allocation.free, job.plan.demand);
   else state.successors.set(behind.job, job.id);
@@ -264,7 +289,7 @@ function reserve(state: ClusterState, job: LiveJob): void {
 }
 
 function release(state: ClusterState, job: LiveJob): void {
-  const allocation = allocationOf(state, job);
+  const allocation = allocationOf(state, job.current.runner);
   const { behind } = job.current;
   if (behind === undefined) allocation.free = add(allocation.free, job.plan.demand);
   else state.successors.delete(behind.job);
@@ -273,9 +298,9 @@ function release(state: ClusterState, job: LiveJob): void {
   state.use.close(job.plan);
 }
 
-function allocationOf(state: ClusterState, job: LiveJob): Allocation {
-  const allocation = state.allocations.get(job.current.runner);
-  assert(allocation !== undefined, 'a live attempt is on a known runner');
+function allocationOf(state: ClusterState, runner: NodeId): Allocation {
+  const allocation = state.allocations.get(runner);
+  assert(allocation !== undefined, 'a live attempt, and a claim, is on a known runner');
   return allocation;
 }
 

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
-import type { AttemptView, JobView, Problem } from '../../src/api/views.ts';
+import type { AttemptView, ExplanationView, JobView, Problem } from '../../src/api/views.ts';
 
 /** A request as a test's handler sees it. */
 export interface FakeRequest {
@@ -145,5 +145,24 @@ export function jobThatEnds(end: Partial<JobView>, output = END_EVENT): FakeHand
     if (method === 'POST') answerJson(response, jobView({ state: 'queued', attempts: [] }), 201);
     else if (path.endsWith('/logs')) response.end(output);
     else answerJson(response, jobView(end));
+  };
+}
+
+/** Of a job that nothing else is to be told of. */
+export function queuedExplanation(
+  some: Partial<Extract<ExplanationView, { state: 'queued' }>> = {},
+): Extract<ExplanationView, { state: 'queued' }> {
+  return {
+    state: 'queued',
+    ahead: 0,
+    runners: 0,
+    able: 0,
+    fitting: 0,
+    reasons: [],
+    turn: { queue: 'default', weight: 1, queueShare: 0, project: 'default', projectShare: 0 },
+    claim: null,
+    lower: { preemptible: 0, spared: { queue: 0, retryNever: 0, preemptions: 0, ending: 0 } },
+    preempted: { times: 0, most: 3 },
+    ...some,
   };
 }

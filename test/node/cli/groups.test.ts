@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ExplanationView, GroupView } from '../../../src/api/views.ts';
-import { answerJson, JOB_ID, jobView } from '../../support/fake-api.ts';
+import { answerJson, JOB_ID, jobView, queuedExplanation } from '../../support/fake-api.ts';
 import { useFakeCommandLine } from '../../support/use-fake-command-line.ts';
 
 const cli = useFakeCommandLine();
@@ -77,21 +77,41 @@ describe('quorate explain', () => {
   it.each<[ExplanationView, RegExp]>([
     [{ state: 'waiting', why: 'dependencies', missing: [JOB_ID] }, /^waiting for the end of 019a/],
     [{ state: 'waiting', why: 'group', inside: 2, ahead: 5 }, /2 jobs of it queued or running, 5 whose turn/],
-    [{ state: 'running', runner: 'r1', attempt: 2 }, /^running: attempt 2 at the runner r1/],
-    [{ state: 'cancelled', reason: 'cancelled by local' }, /^cancelled: cancelled by local/],
+    [
+      { state: 'running', runner: 'r1', attempt: 2, makesRoomFor: null, preempted: { times: 0, most: 3 } },
+      /^running: attempt 2 at the runner r1\n$/,
+    ],
     [
       {
-        state: 'queued',
+        state: 'running',
+        runner: 'r1',
+        attempt: 2,
+        makesRoomFor: { job: JOB_ID, priority: 90, since: '2030-01-01T00:00:00.000Z' },
+        preempted: { times: 1, most: 3 },
+      },
+      /to make room for the job 019a[^]*of priority 90\n {2}made room for others 1 of at most 3 times/,
+    ],
+    [{ state: 'cancelled', reason: 'cancelled by local' }, /^cancelled: cancelled by local/],
+    [
+      queuedExplanation({
         ahead: 3,
         runners: 2,
-        fitting: 0,
+        able: 1,
         reasons: [
           { kind: 'resource', resource: 'cpuMilli', wanted: 8000, mostFree: 1500, mostTotal: 4000, runners: 2 },
           { kind: 'constraint', constraint: 'os == plan9', runners: 1 },
         ],
-        turn: { queue: 'default', weight: 1, queueShare: 0, project: 'default', projectShare: 0 },
-      },
+      }),
       /3 jobs before it; 0 of 2 runners[^]*asks for 8, the most that is free at one is 1\.5 of 4[^]*"os == plan9"/,
+    ],
+    [queuedExplanation({ runners: 2 }), /no runner of the cluster could ever hold it/],
+    [
+      queuedExplanation({
+        able: 2,
+        claim: { runner: 'r1', since: '2030-01-01T00:00:00.000Z', stopping: 2 },
+        lower: { preemptible: 3, spared: { queue: 4, retryNever: 1, preemptions: 0, ending: 2 } },
+      }),
+      /at the runner r1 since 2030[^]*2 attempts still[^]*10 attempts of lower priority: 3 may[^]*4 of queues without[^]*1 that may run once only, 2 being stopped/,
     ],
   ])('tells %j in words', async (explanation, text) => {
     cli.api.handler = (_request, response) => answerJson(response, explanation);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { ExplanationView, QueueView } from '../../../src/api/views.ts';
-import { answerJson, JOB_ID } from '../../support/fake-api.ts';
+import type { QueueView } from '../../../src/api/views.ts';
+import { answerJson, JOB_ID, queuedExplanation } from '../../support/fake-api.ts';
 import { useFakeCommandLine } from '../../support/use-fake-command-line.ts';
 
 const cli = useFakeCommandLine();
@@ -12,6 +12,7 @@ function queueView(changes: Partial<QueueView> = {}): QueueView {
     weight: 2,
     paused: false,
     strategy: 'spread',
+    preemption: 'off',
     limits: { running: 8, cpu: null, memory: 2 ** 31 },
     projectLimits: { running: null, cpu: 1.5, memory: null },
     queued: 5,
@@ -46,6 +47,7 @@ describe('quorate queues', () => {
     ['resume nightly', 'PUT', { paused: false }],
     ['reset nightly', 'DELETE', undefined],
     ['set nightly --weight 3 --strategy pack', 'PUT', { weight: 3, strategy: 'pack' }],
+    ['set nightly --preemption requeue', 'PUT', { preemption: 'requeue' }],
     [
       'set nightly --max-running 0 --max-cpu none --max-memory 2GiB',
       'PUT',
@@ -76,11 +78,9 @@ describe('quorate queues', () => {
 
 describe('quorate explain', () => {
   it('tells of a paused queue, of limits, and whose turn it is', async () => {
-    const explanation: ExplanationView = {
-      state: 'queued',
-      ahead: 0,
+    const explanation = queuedExplanation({
       runners: 2,
-      fitting: 0,
+      able: 2,
       reasons: [
         { kind: 'paused', queue: 'nightly', runners: 2 },
         {
@@ -95,7 +95,7 @@ describe('quorate explain', () => {
         },
       ],
       turn: { queue: 'nightly', weight: 2, queueShare: 0.5, project: 'web', projectShare: 0.125 },
-    };
+    });
     cli.api.handler = (_request, response) => answerJson(response, explanation);
     const { stdout } = await cli.quorate(['explain', JOB_ID]);
     expect(stdout).toMatch(/the queue nightly is paused/);

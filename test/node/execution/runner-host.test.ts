@@ -7,6 +7,7 @@ import type { RunnerEvent, RunnerSupervisor } from '../../../node/runner/ports.t
 import type { Incarnation, JobId, NodeId } from '../../../src/ids.ts';
 import type { Command } from '../../../src/state/commands.ts';
 import { ClusterState } from '../../../src/state/state.ts';
+import { amounts, jobId, register, setQueue, submit, TestReplica } from '../../src/builders.ts';
 
 const SELF = 'self' as NodeId;
 const LEASE_MS = 1000;
@@ -27,16 +28,22 @@ const LEFT: Extract<RunnerEvent, { kind: 'ended' }> = {
   incarnation: 'i0' as Incarnation,
 };
 
-function setUp(voters: readonly NodeId[], left: readonly (typeof LEFT)[] = [], { registrationMs = 0 } = {}) {
+function setUp(
+  voters: readonly NodeId[],
+  left: readonly (typeof LEFT)[] = [],
+  { registrationMs = 0, state = new ClusterState() } = {},
+) {
   const proposed: Command[] = [];
   let listener: (event: RunnerEvent) => void = () => undefined;
   const granted: (number | null)[] = [];
+  const asked: string[] = [];
   const supervisor = {
     connect: async () => {
       setTimeout(() => left.forEach((event) => listener(event)), 20);
       return { incarnation: 'i1' as Incarnation, pid: 1, held: left.map(({ job, attempt }) => ({ job, attempt })) };
     },
-    stop: () => undefined,
+    start: ({ job }: { readonly job: JobId }) => void asked.push(`start ${job}`),
+    stop: ({ job }: { readonly job: JobId }, why: string) => void asked.push(`${why} ${job}`),
     forget: () => undefined,
     renew: (ms: number | null) => void granted.push(ms),
     onEvent: (to: typeof listener) => (listener = to),
@@ -45,7 +52,7 @@ function setUp(voters: readonly NodeId[], left: readonly (typeof LEFT)[] = [], {
   const configuration = { voters, outgoing: [], learners: [], learnersNext: [] };
   const replica = {
     leader: null,
-    state: new ClusterState(),
+    state,
     consensus: { configuration },
     propose: async (_by: unknown, commands: readonly Command[]) => {
       proposed.push(...commands);
@@ -64,7 +71,7 @@ function setUp(voters: readonly NodeId[], left: readonly (typeof LEFT)[] = [], {
     },
   );
   open.push(host);
-  return { host, granted, proposed };
+  return { host, granted, asked, proposed };
 }
 
 describe('RunnerHost', () => {
@@ -102,5 +109,27 @@ describe('RunnerHost', () => {
     const { host, proposed } = setUp([OTHER], [LEFT]);
     await host.start();
     await expect.poll(() => proposed.map(({ kind }) => kind)).toEqual(['ended', 'registerRunner']);
+  });
+
+  it('stops an attempt that is to make room, when that is told and when it finds it so after a restart', async () => {
+    const cluster = TestReplica.founded();
+    const incarnation = 'i1' as Incarnation;
+    cluster.system(register(SELF, incarnation, amounts({ cpuMilli: 1000 })));
+    cluster.local(
+      setQueue('batch', { preemption: 'requeue' }),
+      submit(1, { spec: { queue: 'batch', priority: 1 }, placement: { runner: SELF, incarnation } }),
+      submit(2),
+    );
+    const { host, asked } = setUp([SELF], [], { state: cluster.state });
+    await host.start();
+    await expect.poll(() => host.isRegistered).toBe(true);
+    expect(asked).toEqual([`start ${jobId(1)}`]);
+    const placement = { runner: SELF, incarnation };
+    const victims = [{ job: jobId(1), attempt: 1 }];
+    cluster.system({ kind: 'preempt', job: jobId(2), attempt: 1, placement, victims });
+    host.changed(cluster.last.events);
+    expect(asked.slice(1)).toEqual([`cancelled ${jobId(1)}`]);
+    host.reconcile([]);
+    expect(asked.slice(2)).toEqual([`cancelled ${jobId(1)}`]);
   });
 });

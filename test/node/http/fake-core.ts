@@ -42,10 +42,9 @@ import type {
   SubmitResult,
   VoterPolicyChange,
 } from '../../../node/core.ts';
+import { queuedExplanation } from '../../support/fake-api.ts';
 
 export const GROUP = '00000000-0000-7000-9000-000000000001' as GroupId;
-
-const TURN = { queue: 'default', weight: 1, queueShare: 0, project: 'default', projectShare: 0 };
 
 export interface Call {
   readonly method: keyof Core;
@@ -149,9 +148,7 @@ export class FakeCore implements Core {
   async explainJob(id: JobId, consistency: string): Promise<ExplanationView> {
     this.calls.push({ method: 'explainJob', arguments: [id, consistency] });
     const { state } = await this.job(id, 'stale');
-    return state === 'queued'
-      ? { state, ahead: 0, runners: 1, fitting: 0, reasons: [], turn: TURN }
-      : ({ state } as never);
+    return state === 'queued' ? queuedExplanation({ runners: 1, able: 1 }) : ({ state } as never);
   }
 
   async createGroup(who: Identity, spec: GroupSpec, idempotency: Idempotency | null) {

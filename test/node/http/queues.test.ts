@@ -9,8 +9,16 @@ describe('queues', () => {
     const { ask, core } = await serve();
     const before = await ask('GET', '/v1/queues/nightly');
     expect(queueView.parse(before.json())).toEqual(before.json());
-    expect(before.json()).toMatchObject({ weight: 1, paused: false, strategy: 'spread', limits: NONE, index: null });
-    const json = { weight: 4, paused: true, strategy: 'pack', limits: { running: 3, cpu: 1.5, memory: '1GiB' } };
+    expect(before.json()).toMatchObject({
+      weight: 1,
+      paused: false,
+      strategy: 'spread',
+      preemption: 'off',
+      limits: NONE,
+      index: null,
+    });
+    const limits = { running: 3, cpu: 1.5, memory: '1GiB' };
+    const json = { weight: 4, paused: true, strategy: 'pack', preemption: 'requeue', limits };
     expect((await ask('PUT', '/v1/queues/nightly', { json })).json()).toMatchObject({
       ...json,
       limits: { running: 3, cpu: 1.5, memory: 2 ** 30 },
@@ -22,6 +30,7 @@ describe('queues', () => {
         weight: 4,
         state: 'paused',
         strategy: 'pack',
+        preemption: 'requeue',
         limits: { running: 3, cpuMilli: 1500, memoryBytes: 2 ** 30 },
       },
     ]);
@@ -40,6 +49,7 @@ describe('queues', () => {
     [{ weight: 0 }, 'invalidRequest', 'weight'],
     [{ paused: 'yes' }, 'invalidRequest', 'paused'],
     [{ strategy: 'random' }, 'invalidRequest', 'strategy'],
+    [{ preemption: 'never' }, 'invalidRequest', 'preemption'],
     [{ limits: { running: -1 } }, 'invalidRequest', 'limits.running'],
     [{ limits: { memory: 'much' } }, 'invalidRequest', 'limits.memory'],
     [{ limits: { gpu: 1 } }, 'unknownField', 'limits.gpu'],

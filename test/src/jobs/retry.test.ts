@@ -9,7 +9,8 @@ const retryOf = (retry: JobSpec['retry']) => planOf({ command: ['x'], retry }).r
 
 function past(...outcomes: readonly (EndedAttempt['outcome'] | number)[]): EndedAttempt[] {
   return outcomes.map((told, i) => ({
-    ...ending(typeof told === 'number' ? { outcome: 'failed', exitCode: told } : { outcome: told, exitCode: null }),
+    ...ending({ exitCode: typeof told === 'number' ? told : null }),
+    outcome: typeof told === 'number' ? 'failed' : told,
     state: 'ended',
     attempt: i + 1,
     runner: R1,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { LIMITS } from '../../../src/limits.ts';
 import { explain } from '../../../src/scheduling/explain.ts';
 import { amounts, assign, I1, I2, jobId, R1, R2, register, setQueue, START, submit, TestReplica } from '../builders.ts';
 
@@ -11,6 +12,7 @@ describe('explain', () => {
       state: 'queued',
       ahead: 1,
       runners: 2,
+      able: 0,
       fitting: 0,
       reasons: [
         { kind: 'constraint', constraint: 'zone == b', runners: 2 },
@@ -18,6 +20,9 @@ describe('explain', () => {
         { kind: 'resource', resource: 'gpu', wanted: 4, mostFree: 2, mostTotal: 2, runners: 2 },
       ],
       turn: { queue: 'default', weight: 1, queueShare: 0, project: 'default', projectShare: 0 },
+      claim: null,
+      lower: { preemptible: 0, spared: { queue: 0, retryNever: 0, preemptions: 0, ending: 0 } },
+      preempted: { times: 0, most: LIMITS.preemptions },
     });
     expect(explain(replica.state, jobId(1))).toMatchObject({ ahead: 0, fitting: 2, reasons: [] });
   });
@@ -64,7 +69,7 @@ describe('explain', () => {
       submit(1, { placement: { runner: R1, incarnation: I1 } }),
       submit(2, { spec: { notBefore: new Date(START + 5).toISOString() } }),
     );
-    expect(explain(replica.state, jobId(1))).toEqual({ state: 'assigned', runner: R1, attempt: 1 });
+    expect(explain(replica.state, jobId(1))).toMatchObject({ state: 'assigned', runner: R1, attempt: 1 });
     expect(explain(replica.state, jobId(2))).toEqual({ state: 'waiting', why: 'notBefore', until: START + 5 });
     expect(explain(replica.state, jobId(3))).toBe(null);
   });

@@ -14,7 +14,7 @@ import type { StateRecord } from '../../../src/state/records.ts';
 import { OVERLAPS, type Schedule } from '../../../src/schedules/schedule.ts';
 import { ClusterState } from '../../../src/state/state.ts';
 import { followOn } from '../../../src/scheduling/follow-on.ts';
-import { schedule } from '../../../src/scheduling/place.ts';
+import { scheduleWithPreemption } from '../../../src/scheduling/place.ts';
 import {
   amounts,
   bearer,
@@ -46,6 +46,9 @@ const STEPS = [
   'submit',
   'submit',
   'place',
+  'crowd',
+  'crowd',
+  'crowd',
   'schedule',
   'schedule',
   'schedule',
@@ -97,6 +100,7 @@ const step: fc.Arbitrary<Step> = fc.record({
 const CLIENTS: ReadonlySet<string> = new Set<Step['kind']>([
   'submit',
   'place',
+  'crowd',
   'cancel',
   'revive',
   'group',
@@ -118,11 +122,12 @@ const SPECS = [
   { queue: 'b', resources: { cpu: 0 } },
   { retry: { max: 2, backoff: { initial: '1s' }, lostMax: 1 }, queueTimeout: '3s' },
 ];
+const CANCELLED = ending({ outcome: 'cancelled', exitCode: null });
 const OUTCOMES = [
   ending(),
   ending({ outcome: 'failed', exitCode: 1 }),
   ending({ outcome: 'timedOut', exitCode: null, signal: 'SIGKILL' }),
-  ending({ outcome: 'cancelled', exitCode: null }),
+  CANCELLED,
   ending({ outcome: 'lost', exitCode: null }),
 ];
 
@@ -148,6 +153,8 @@ class History {
     const proposal = { principal: SYSTEM, origin: 'test', sequence: 1, commands: [founding()] };
     apply(this.twin, { at: this.replica.at, proposals: [proposal] }, 1);
     this.replica.index = 1;
+    const commands = ['default', 'a'].map((name) => setQueue(name, { preemption: 'requeue' }));
+    this.#apply([{ principal: LOCAL, origin: 'test', sequence: 999_999, commands }]);
   }
 
   take(next: Step): void {
@@ -233,7 +240,8 @@ class History {
     const live = [...state.jobs.values()].filter(
       (job): job is LiveJob => job.state === 'assigned' || job.state === 'running',
     );
-    const job = pick(live, n);
+    const stopping = live.filter(({ preempt }) => preempt !== undefined);
+    const job = pick(stopping.length > 0 && m % 2 === 0 ? stopping : live, n);
     // A removed one never comes back: the three that act move on with each.
     const runner = `runner-${(n % 3) + state.removed.size}` as NodeId;
     const incarnation = state.runners.get(runner)?.incarnation ?? ('none' as Incarnation);
@@ -242,8 +250,10 @@ class History {
         return [this.#submit(n, null)];
       case 'place':
         return [this.#submit(n, { runner, incarnation }), this.#submit(m, { runner, incarnation })];
+      case 'crowd':
+        return [10, 10, 10, 10, 10, 10, 95].map((priority) => this.#submit(0, null, { priority, retry: { max: 1 } }));
       case 'schedule':
-        return schedule(state, { limit: 1 + (n % 5), random: () => (m % 97) / 97 });
+        return scheduleWithPreemption(state, { limit: 1 + (n % 5), random: () => (m % 97) / 97 });
       case 'ahead':
         return this.#ahead(job, m);
       case 'handBack':
@@ -297,10 +307,10 @@ class History {
   }
 
   /** Ids are made for one proposal and used in no other. */
-  #submit(n: number, placement: { runner: NodeId; incarnation: Incarnation } | null): Command {
+  #submit(n: number, placement: { runner: NodeId; incarnation: Incarnation } | null, spec = this.#spec(n)): Command {
     this.#submitted += 1;
-    const idempotency = n % 5 === 0 ? { key: `k${n % 4}`, bodyHash: `h${n % 2}` } : null;
-    return submit(this.#submitted, { spec: this.#spec(n), placement, idempotency });
+    const idempotency = n % 5 === 1 ? { key: `k${n % 4}`, bodyHash: `h${n % 2}` } : null;
+    return submit(this.#submitted, { spec, placement, idempotency });
   }
 
   #spec(n: number): Partial<JobSpec> {
@@ -312,6 +322,7 @@ class History {
       { parent: near, detach: n % 4 === 0 },
       { group: groupId(n % 3), ...(n % 2 === 0 ? { resourceGroup: 'one' } : {}) },
       { resourceGroup: 'one', priority: n % 100 },
+      { priority: n % 100 },
     ];
     return { ...pick(SPECS, n), ...pick(ties, n >> 3) };
   }
@@ -373,7 +384,8 @@ class History {
     const attempt = attemptOf(job) - (m % 7 === 0 ? 1 : 0);
     if (attempt === 0) return [];
     const incarnation = m % 6 === 0 ? ('other' as Incarnation) : job.current.incarnation;
-    const command = ended(numberOf(job), attempt, pick(OUTCOMES, m), incarnation, this.replica.at);
+    const outcome = job.preempt !== undefined && m % 2 === 0 ? CANCELLED : pick(OUTCOMES, m);
+    const command = ended(numberOf(job), attempt, outcome, incarnation, this.replica.at);
     this.#ended.push(command);
     return [command];
   }
@@ -426,6 +438,7 @@ function queueChange(n: number, m: number): Command {
   const changes: readonly QueueChange[] = [
     { weight: 1 + (m % 3) },
     { state: m % 2 === 0 ? 'open' : 'paused' },
+    { preemption: m % 4 === 0 ? 'off' : 'requeue' },
     { strategy: m % 2 === 0 ? 'pack' : 'spread', limits: { running: m % 3 } },
     { limits: { running: null, cpuMilli: 1000 * (m % 4) }, projectLimits: { running: 1 } },
     { projectLimits: { running: null, memoryBytes: m } },
@@ -472,13 +485,17 @@ function sorted(changes: readonly StateRecord[]): readonly StateRecord[] {
 
 const history = fc.array(step, { minLength: 20, maxLength: 150, size: 'max' });
 
-/** @returns the changes of state that jobs went through */
+/** @returns the changes of state that jobs went through, and how their attempts ended */
 function play(steps: readonly Step[]): Set<string> {
   const played = new History();
   const changes = new Set<string>();
   for (const next of steps) {
     played.take(next);
     for (const event of played.replica.last.events) {
+      if (event.kind === 'job') {
+        changes.add(`${event.before} → ${event.job.state}`);
+        if (event.before !== event.job.state) changes.add(`ended as ${event.job.past.at(-1)?.outcome}`);
+      }
       const firing = event.kind === 'schedule' ? event.schedule?.firings.at(-1) : undefined;
       if (firing !== undefined) changes.add(`firing ${firing.outcome}`);
       if (event.kind !== 'job') continue;
@@ -501,7 +518,7 @@ describe('any history', () => {
   });
 
   it('goes everywhere: these are no histories in which nothing happens', { timeout: 300_000 }, () => {
-    const changes = new Set(fc.sample(history, { seed: 2, numRuns: 100 }).flatMap((steps) => [...play(steps)]));
+    const changes = new Set(fc.sample(history, { seed: 2, numRuns: 150 }).flatMap((steps) => [...play(steps)]));
     for (const state of FINAL_STATES) expect([...changes].some((change) => change.endsWith(state))).toBe(true);
     for (const change of [
       'queued → assigned',
@@ -519,6 +536,7 @@ describe('any history', () => {
       'firing buffered',
       'firing missed',
       'firing refused',
+      'ended as preempted',
     ]) {
       expect(changes).toContain(change);
     }
@@ -530,6 +548,7 @@ describe('any history', () => {
       'submit',
       'assign',
       'handBack',
+      'preempt',
       'started',
       'ended',
       'retry',
@@ -556,6 +575,7 @@ describe('any history', () => {
         'job',
         'spec',
         'attempt',
+        'victims',
         'placement',
         'record',
         'total',

@@ -33,6 +33,7 @@ const COMMANDS: Readonly<Record<CommandKind, Command>> = {
   submit: submit(1),
   assign: assign(1, 1),
   handBack: { kind: 'handBack', job: jobId(1), index: 1 },
+  preempt: { kind: 'preempt', job: jobId(1), attempt: 1, placement: { runner: R1, incarnation: I1 }, victims: [] },
   started: started(1, 1),
   ended: ended(1, 1),
   cancel: cancel(1),

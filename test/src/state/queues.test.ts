@@ -18,7 +18,13 @@ describe('a queue', () => {
     const replica = TestReplica.founded();
     replica.local(setQueue('nightly', { weight: 3, limits: { running: 5 } }));
     replica.local(setQueue('nightly', { limits: { cpuMilli: 2000 }, strategy: 'pack' }));
-    const set = { weight: 3, state: 'open', strategy: 'pack', limits: { ...NONE, running: 5, cpuMilli: 2000 } };
+    const set = {
+      weight: 3,
+      state: 'open',
+      strategy: 'pack',
+      preemption: 'off',
+      limits: { ...NONE, running: 5, cpuMilli: 2000 },
+    };
     expect(replica.state.queues.get('nightly')).toEqual({ ...set, projectLimits: NONE, index: replica.index });
     replica.reload();
     replica.local(setQueue('nightly', { limits: { running: null } }));

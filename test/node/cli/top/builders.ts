@@ -42,6 +42,7 @@ export function queueView(name: string, changes: Partial<QueueView> = {}): Queue
     weight: 1,
     paused: false,
     strategy: 'spread',
+    preemption: 'off',
     limits: none,
     projectLimits: none,
     queued: 0,
