@@ -41,23 +41,33 @@ export async function blobGet(
   [hash]: readonly [hash: string],
   options: BlobGetOptions,
 ): Promise<number> {
+  const { output, json } = options;
   if (!/^[0-9a-f]{64}$/.test(hash)) throw new UsageError('a hash is 64 hex digits in lower case');
+  if (json === true && output === undefined) {
+    throw new UsageError('the bytes themselves are no JSON', 'add --output FILE: --json tells what was written there');
+  }
   const chunks = await connect(context, options).blobs.get(hash);
-  if (options.output === undefined) await copy(chunks, hash, (chunk) => context.stdout.write(chunk));
-  else await copyToFile(chunks, hash, options.output);
+  if (output === undefined) await copy(chunks, hash, (chunk) => context.stdout.write(chunk));
+  else {
+    const size = await copyToFile(chunks, hash, output);
+    if (json === true) await context.stdout.json({ hash, size, file: output });
+  }
   return EXIT.done;
 }
 
-/** The file is there as a whole and with the right bytes, or not at all. */
-async function copyToFile(chunks: AsyncIterable<Uint8Array>, hash: string, output: string): Promise<void> {
+/** The file is there as a whole and with the right bytes, or not at all. Gives their number. */
+async function copyToFile(chunks: AsyncIterable<Uint8Array>, hash: string, output: string): Promise<number> {
   const part = join(dirname(output), `.${basename(output)}.${process.pid}.part`);
   const file = await open(part, 'wx');
+  let size = 0;
   try {
     await copy(chunks, hash, async (chunk) => {
       await file.writeFile(chunk);
+      size += chunk.length;
     });
     await file.close();
     await rename(part, output);
+    return size;
   } catch (error) {
     await file.close().catch(() => undefined);
     await rm(part, { force: true });

@@ -23,7 +23,7 @@ export async function cancel(
       if (options.json === true) await context.stdout.json(job);
       else await context.stdout.line(`${job.id} ${isFinalView(job) ? job.state : 'is being cancelled'}`);
     } catch (error) {
-      const told = await tellError(context.stderr, error, errorFormat(options));
+      const told = await tellError(context.stderr, error, { format: errorFormat(options), command: 'cancel' });
       if (code === EXIT.done) code = told;
       if (told === EXIT.unreachable) return told;
     }

@@ -106,13 +106,16 @@ async function show(
   ask: (client: QuorateClient) => Promise<ClusterView>,
 ): Promise<number> {
   const cluster = await ask(connect(context, options));
-  await (options.json === true ? context.stdout.json(cluster) : context.stdout.line(describeCluster(cluster)));
+  await (options.json === true
+    ? context.stdout.json(cluster)
+    : context.stdout.line(describeCluster(cluster, context.stdout.columns)));
   return EXIT.done;
 }
 
 const HEADING = ['ID', 'ROLE', '', 'HEALTH', 'COMMITTED', 'APPLIED', 'LAG', 'SEEN', 'VERSION', 'HTTP', 'ADDRESSES'];
 
-function describeCluster(cluster: ClusterView): string {
+/** @param columns of the terminal; null for no limit */
+function describeCluster(cluster: ClusterView, columns: number | null): string {
   const { settings, members, warnings } = cluster;
   const voting = members.filter(({ role }) => role === 'voter').length;
   const head = fields([
@@ -130,6 +133,7 @@ function describeCluster(cluster: ClusterView): string {
   const rows = table(
     HEADING,
     members.map((member) => rowOf(member, cluster.leader)),
+    columns,
   );
   const told = warnings.map(({ code, detail }) => `warning: ${plain(detail)} (${code})`).join('\n');
   return [head, rows, ...(told === '' ? [] : [told])].join('\n\n');

@@ -29,20 +29,31 @@ export function does<Operands extends readonly unknown[], Options>(
     // Commander calls with the operands, then the options, then the command.
     const operands = args.slice(0, -2) as unknown as Operands;
     const options = { ...declare.program.opts(), ...givenOptions(command) } as Options;
-    declare.onEnd(await codeOf(declare, () => perform(declare.context, operands, options), options ?? {}));
+    declare.onEnd(await codeOf(declare, command, () => perform(declare.context, operands, options), options ?? {}));
   });
 }
 
 /** What the command ended with, or was told to have failed with: in JSON where the user asked for that. */
-async function codeOf({ context }: Declare, perform: () => Promise<number>, options: object): Promise<number> {
+async function codeOf(
+  { context }: Declare,
+  command: Command,
+  perform: () => Promise<number>,
+  options: object,
+): Promise<number> {
   try {
     const code = await perform();
     await context.stdout.flush();
     return code;
   } catch (error) {
     const { errorFormat, tellError } = await import('./tell-error.ts');
-    return tellError(context.stderr, error, errorFormat(options));
+    return tellError(context.stderr, error, { format: errorFormat(options), command: firstWordOf(command) });
   }
+}
+
+/** The word behind `quorate`. */
+function firstWordOf(command: Command): string {
+  const above = command.parent;
+  return above === null || above.parent === null ? command.name() : firstWordOf(above);
 }
 
 /** Without the values that commander makes up for options that were not given. */

@@ -11,13 +11,23 @@ export async function dev(context: CommandContext, _operands: readonly [], optio
   const temporary = join(tmpdir(), 'quorate-dev-');
   const config = await configFor(context, options, { mode: 'dev', defaultDataDir: temporary });
   if (config.dataDir !== temporary) {
-    await runNode(context, config, (node) => welcome(node, `its data stays in ${config.dataDir}`));
+    await runNode(context, config, {
+      json: options.json,
+      welcome: (node) => welcome(node, `its data stays in ${config.dataDir}`),
+    });
     return EXIT.done;
   }
   const folder = await mkdtemp(temporary);
   try {
     const removed = 'its data is removed at the end (keep it with --data DIR)';
-    await runNode(context, { ...config, dataDir: folder }, (node) => welcome(node, removed));
+    await runNode(
+      context,
+      { ...config, dataDir: folder },
+      {
+        json: options.json,
+        welcome: (node) => welcome(node, removed),
+      },
+    );
     return EXIT.done;
   } finally {
     await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });

@@ -6,7 +6,8 @@ import { EXIT } from './exit-codes.ts';
 import { formatCount } from './format.ts';
 import type { ConnectionOptions } from './options.ts';
 import { pairs } from './spec-from-flags.ts';
-import { fields, table } from './table.ts';
+import { fields } from './table.ts';
+import { tellPage } from './tell-page.ts';
 import { countsText } from './wait-for-all.ts';
 
 type Operand = readonly [id: string];
@@ -59,9 +60,7 @@ export async function groupList(
   { limit = 50, ...options }: GroupListOptions,
 ): Promise<number> {
   const page = await connect(context, options).groups.list({ limit });
-  if (options.json === true) await context.stdout.json(page);
-  else await context.stdout.line(table(LIST_HEADING, page.items.map(rowOf)));
-  return EXIT.done;
+  return tellPage(context, options, page, { heading: LIST_HEADING, rowOf });
 }
 
 async function show(
@@ -88,10 +87,10 @@ export function describeGroup(group: GroupView): string {
   ]);
 }
 
-const LIST_HEADING = ['ID', 'STATE', 'NAME', 'JOBS'];
+const LIST_HEADING = ['ID', 'STATE', 'JOBS', 'NAME'];
 
 function rowOf(group: GroupView): readonly string[] {
-  return [group.id, group.state, group.name ?? '', countsOf(group)];
+  return [group.id, group.state, countsOf(group), group.name ?? ''];
 }
 
 function countsOf({ counts }: GroupView): string {

@@ -7,8 +7,10 @@ import { connect } from './connect.ts';
 import { EXIT } from './exit-codes.ts';
 import { formatCommand, formatDuration } from './format.ts';
 import type { ConnectionOptions } from './options.ts';
+import { plain } from './plain-text.ts';
 import { pairs } from './spec-from-flags.ts';
 import { table } from './table.ts';
+import { cut } from './text-width.ts';
 
 export interface JobsOptions extends ConnectionOptions {
   readonly state?: JobState;
@@ -37,6 +39,7 @@ export async function jobs(context: CommandContext, _operands: readonly [], opti
     more = found.length === limit;
     if (more) break;
     if (options.json === true) await context.stdout.json(job);
+    if (context.stdout.closed) return EXIT.done;
     found.push(job);
   }
   if (options.json === true) return EXIT.done;
@@ -45,6 +48,7 @@ export async function jobs(context: CommandContext, _operands: readonly [], opti
     table(
       HEADING,
       found.map((job) => rowOf(job, now)),
+      context.stdout.columns,
     ),
   );
   if (more) await context.stderr.line(`There are more than these ${limit}: --limit N, or --all`);
@@ -77,7 +81,7 @@ function rowOf(job: JobView, now: number): readonly string[] {
     formatDuration(now - Date.parse(job.submittedAt)),
     ranFor(job.attempts.at(-1), now),
     job.queue,
-    what.length > WHAT_WIDTH ? `${what.slice(0, WHAT_WIDTH - 1)}…` : what,
+    cut(plain(what), WHAT_WIDTH),
   ];
 }
 

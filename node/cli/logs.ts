@@ -36,6 +36,8 @@ async function show(
   options: LogsOptions,
   signal: AbortSignal,
 ): Promise<number> {
+  // Once a node has answered, following outlasts the absence of all for a while; at first it tells that nobody is there.
+  await client.jobs.get(id, { signal });
   const chunks = client.jobs.logs(id, {
     stream: options.stdout === true ? 'stdout' : options.stderr === true ? 'stderr' : 'both',
     follow: options.follow === true,

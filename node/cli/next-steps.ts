@@ -15,7 +15,7 @@ const AFTER_ANSWER: Steps<RejectionCode | FaultCode> = {
   tooLarge: null,
   unauthenticated: 'give a token: --token or QUORATE_TOKEN; `up --bootstrap` printed the first one',
   forbidden: 'use a token with that scope: quorate token create --scope SCOPE',
-  notFound: 'list what there is: quorate jobs, quorate runners, quorate cluster status, quorate token list',
+  notFound: null,
   gone: 'submit it under another --idempotency-key to run it once more',
   unknownSchedule: 'list what there is: quorate schedule list',
   schedulePaused: 'resume it first: quorate schedule resume NAME',
@@ -88,9 +88,35 @@ const ON_THIS_MACHINE: Partial<Steps<RejectionCode | FaultCode>> = {
 
 const STEPS: Readonly<Record<string, string | null>> = { ...AFTER_ANSWER, ...AFTER_NO_ANSWER };
 
-/** @param code also one that this version does not know */
-export function nextAfterAnswer(code: string): string | null {
-  return STEPS[code] ?? null;
+/** What lists the things that a command names. */
+const LISTS: Readonly<Record<string, string>> = {
+  drain: 'quorate runners',
+  undrain: 'quorate runners',
+  cluster: 'quorate cluster status',
+  group: 'quorate group list',
+  schedule: 'quorate schedule list',
+  token: 'quorate token list',
+};
+const NAMES_JOBS: readonly string[] = [
+  'status',
+  'explain',
+  'wait',
+  'logs',
+  'cancel',
+  'retry',
+  'run',
+  'submit',
+  'batch',
+];
+
+/**
+ * @param code also one that this version does not know
+ * @param command the word behind `quorate`
+ */
+export function nextAfterAnswer(code: string, command: string | null): string | null {
+  if (code !== 'notFound' || command === null) return STEPS[code] ?? null;
+  const list = NAMES_JOBS.includes(command) ? 'quorate jobs' : LISTS[command];
+  return list === undefined ? null : `list what there is: ${list}`;
 }
 
 export function nextOnThisMachine(code: RejectionCode | FaultCode): string | null {

@@ -22,6 +22,7 @@ export interface NodeOptions {
   readonly blobCopies?: string;
   readonly logLevel?: string;
   readonly config?: string;
+  readonly json?: true;
   readonly tick?: string;
   readonly election?: string;
   readonly heartbeat?: string;
@@ -48,7 +49,8 @@ export function nodeOptions(command: Command): void {
     .option('--blob-space <SIZE>', 'what blobs may take of the disk (64GiB)')
     .option('--blob-copies <N>', 'how many nodes have each blob, the same on all (2)')
     .addOption(new Option('--log-level <LEVEL>', 'what is logged, to standard error').choices(LOG_LEVELS))
-    .option('--config <FILE>', 'a JSON file with settings, named as the flags in camelCase');
+    .option('--config <FILE>', 'a JSON file with settings, named as the flags in camelCase')
+    .option('--json', 'tell in JSON that the node is up, for programs');
   const timing = [
     new Option('--tick <DURATION>', 'the step of the consensus clock (10ms)'),
     new Option('--heartbeat <DURATION>', 'how often a leader tells that it is alive (50ms)'),

@@ -18,7 +18,7 @@ export function buildProgram(context: CommandContext, onEnd: (exitCode: number) 
     .showSuggestionAfterError()
     .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
     .configureOutput({
-      outputError: (text, write) => write(text.replace(/^error: ([^\n]*)/, 'quorate: $1 (usage)')),
+      outputError: (text, write) => write(describeUsageError(text)),
     })
     .helpCommand('help [COMMAND]', 'show the help of a command')
     .helpOption('-h, --help', 'show this help');
@@ -38,7 +38,18 @@ Start here:  quorate dev   then, in another terminal:   quorate run -- echo hi`,
   declareNodeCommands(declare);
   declareClientCommands(declare);
   declareMendingCommands(declare);
-  for (const command of program.commands) command.showHelpAfterError(`  next: quorate ${command.name()} --help`);
-  program.showHelpAfterError('  next: quorate --help');
+  tellHelpAfterError(program, 'quorate');
   return program;
+}
+
+/** @param text of the parser, as `error: unknown option '--frob'` and maybe what was meant in a line of its own */
+function describeUsageError(text: string): string {
+  return text.replace(/^error: ([^\n]*)(?:\n\(Did you mean ([^)]*)\?\))?/, (_, what: string, meant?: string) => {
+    return `quorate: ${what}${meant === undefined ? '' : `; did you mean ${meant}?`} (usage)`;
+  });
+}
+
+function tellHelpAfterError(command: Command, path: string): void {
+  command.showHelpAfterError(`  next: ${path} --help`);
+  for (const child of command.commands) tellHelpAfterError(child, `${path} ${child.name()}`);
 }

@@ -6,7 +6,8 @@ import { connect } from './connect.ts';
 import { EXIT } from './exit-codes.ts';
 import { formatCount, formatSize } from './format.ts';
 import type { ConnectionOptions } from './options.ts';
-import { fields, table } from './table.ts';
+import { fields } from './table.ts';
+import { tellPage } from './tell-page.ts';
 import { UsageError } from './usage-error.ts';
 
 type Operand = readonly [name: string];
@@ -23,9 +24,7 @@ export async function queueList(
   { limit = 100, ...options }: QueueListOptions,
 ): Promise<number> {
   const page = await connect(context, options).queues.list({ limit });
-  if (options.json === true) await context.stdout.json(page);
-  else await context.stdout.line(table(LIST_HEADING, page.items.map(rowOf)));
-  return EXIT.done;
+  return tellPage(context, options, page, { heading: LIST_HEADING, rowOf });
 }
 
 export function queueShow(context: CommandContext, [name]: Operand, options: ConnectionOptions): Promise<number> {
@@ -67,7 +66,8 @@ export function queueSet(context: CommandContext, [name]: Operand, options: Queu
     ...(limits === null ? {} : { limits }),
     ...(projectLimits === null ? {} : { projectLimits }),
   };
-  if (Object.keys(request).length === 0) throw new UsageError('nothing to set: see quorate queues set --help');
+  if (Object.keys(request).length === 0)
+    throw new UsageError('nothing to set', 'see what there is: quorate queues set --help');
   return show(context, options, (client) => client.queues.set(name, request));
 }
 
@@ -112,6 +112,7 @@ function describeQueue(queue: QueueView): string {
     ['jobs', `${queue.queued} queued, ${queue.running} running, ${formatShare(queue.share)} of the cluster`],
     ['limits', formatLimits(queue.limits) || 'none'],
     ['per project', formatLimits(queue.projectLimits) || 'none'],
+    ['set', queue.index === null ? 'nothing: all is as by default' : null],
     ...projects.map((text): [string, string] => ['project', text]),
   ]);
 }

@@ -21,7 +21,7 @@ export async function configFor(
   // A person at a terminal is told what matters by this command itself.
   const defaultLogLevel = context.stderr.isTerminal ? 'warn' : 'info';
   try {
-    const { config: file, ...flags } = options;
+    const { config: file, json: _, ...flags } = options;
     return await loadNodeConfig({ ...defaults, flags: toSettings(flags), file, env: context.env, defaultLogLevel });
   } catch (error) {
     if (error instanceof Rejection) throw new UsageError(error.message, `quorate ${defaults.mode} --help`, error.code);
@@ -29,7 +29,7 @@ export async function configFor(
   }
 }
 
-function toSettings({ label, allowHost, ...same }: Omit<NodeOptions, 'config'>): RawSettings {
+function toSettings({ label, allowHost, ...same }: Omit<NodeOptions, 'config' | 'json'>): RawSettings {
   return {
     ...same,
     ...(label === undefined ? {} : { labels: splitLabels(label, '--label') }),
@@ -45,7 +45,7 @@ function toSettings({ label, allowHost, ...same }: Omit<NodeOptions, 'config'>):
 export async function runNode(
   context: CommandContext,
   config: NodeConfig,
-  welcome: (node: RunningNode) => string,
+  { json, welcome }: { readonly json: true | undefined; readonly welcome: (node: RunningNode) => string },
 ): Promise<void> {
   const stopping = Promise.withResolvers<StopSignal>();
   let signals = 0;
@@ -58,7 +58,8 @@ export async function runNode(
     const logger = createLogger(config.logLevel, pino.destination({ dest: 2, sync: true }));
     const { startNode } = await import('../node.ts');
     const node = await startNode(config, logger);
-    await context.stdout.line(welcome(node));
+    if (json === true) await context.stdout.json(upView(node, config));
+    else await context.stdout.line(welcome(node));
     const signal = await Promise.race([stopping.promise, node.stopped.then(() => null)]);
     if (signal === null) return;
     logger.info({ signal, onStop: config.onStop }, 'stopping');
@@ -67,4 +68,9 @@ export async function runNode(
   } finally {
     stopListening();
   }
+}
+
+/** What programs are told; the tokens once, by the start that makes the cluster. */
+function upView({ nodeId, clusterId, http, p2p, created }: RunningNode, { dataDir }: NodeConfig): object {
+  return { nodeId, clusterId, http, p2p, dataDir, ...created };
 }

@@ -25,8 +25,9 @@ async function exitCodeOf(context: CommandContext, args: readonly string[]): Pro
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.done;
     const { tellError } = await import('./tell-error.ts');
-    if (!(error instanceof CommanderError)) return tellError(context.stderr, error, format);
-    if (format === 'json') await tellError(context.stderr, await usageErrorOf(error), format);
+    if (!(error instanceof CommanderError)) return tellError(context.stderr, error, { format });
+    if (format === 'json')
+      await tellError(context.stderr, await usageErrorOf(error, `${pathOf(program, args)} --help`), { format });
     return EXIT.usage;
   }
 }
@@ -44,8 +45,21 @@ function silence(program: Command): void {
   }
 }
 
-async function usageErrorOf({ code, message }: CommanderError): Promise<Error> {
+/** The command that was named, with those above it: the words that lead to it. */
+function pathOf(program: Command, args: readonly string[]): string {
+  let named: Command = program;
+  const path = ['quorate'];
+  for (const word of args) {
+    const next = named.commands.find((command) => command.name() === word);
+    if (next === undefined) continue;
+    named = next;
+    path.push(word);
+  }
+  return path.join(' ');
+}
+
+async function usageErrorOf({ code, message }: CommanderError, next: string): Promise<Error> {
   const { UsageError } = await import('./usage-error.ts');
-  const what = code === 'commander.help' ? 'no command was named' : message.replace(/^error: /, '');
-  return new UsageError(what, 'quorate --help');
+  const what = message.replace(/^error: /, '').replace(/\n\(Did you mean (.*)\?\)$/, '; did you mean $1?');
+  return new UsageError(code === 'commander.help' ? 'no command was named' : what, next);
 }

@@ -82,7 +82,7 @@ class Attended {
       }
     } catch (error) {
       if (this.#leave.signal.aborted || !(error instanceof ApiError)) throw error;
-      await tellError(stderr, error, this.#format);
+      await tellError(stderr, error, { format: this.#format, command: 'run' });
     }
   }
 
@@ -103,7 +103,7 @@ class Attended {
       await this.#client.jobs.cancel(id, { signal: this.#leave.signal });
     } catch (error) {
       if (this.#leave.signal.aborted || (error instanceof ApiError && error.code === 'alreadyFinal')) return;
-      await tellError(stderr, error, this.#format);
+      await tellError(stderr, error, { format: this.#format, command: 'run' });
     }
   }
 

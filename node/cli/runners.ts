@@ -15,7 +15,7 @@ export async function runners(
 ): Promise<number> {
   const found = await connect(context, options).runners.list();
   if (options.json === true) for (const runner of found) await context.stdout.json(runner);
-  else await context.stdout.line(table(HEADING, found.map(rowOf)));
+  else await context.stdout.line(table(HEADING, found.map(rowOf), context.stdout.columns));
   return EXIT.done;
 }
 

@@ -10,6 +10,7 @@ import type { ConnectionOptions, SpecOptions } from './options.ts';
 import { readSpec } from './read-spec.ts';
 import { specFromFlags } from './spec-from-flags.ts';
 import { fields, table } from './table.ts';
+import { tellPage } from './tell-page.ts';
 import { UsageError } from './usage-error.ts';
 
 type Operand = readonly [name: string];
@@ -78,7 +79,8 @@ export async function scheduleSet(
   const times = timesOf(options);
   const spec = file === undefined ? {} : { spec: (await readSpec(context, file)) as JobSpec };
   const change: ScheduleChange = { ...times, ...spec };
-  if (Object.keys(change).length === 0) throw new UsageError('nothing to set: see quorate schedule set --help');
+  if (Object.keys(change).length === 0)
+    throw new UsageError('nothing to set', 'see what there is: quorate schedule set --help');
   return await show(context, options, (client) => client.schedules.set(name, change));
 }
 
@@ -92,12 +94,7 @@ export async function scheduleList(
   { limit = 100, ...options }: ScheduleListOptions,
 ): Promise<number> {
   const page = await connect(context, options).schedules.list({ limit });
-  if (options.json === true) await context.stdout.json(page);
-  else await context.stdout.line(table(LIST_HEADING, page.items.map(rowOf)));
-  if (page.nextCursor !== null && options.json !== true) {
-    await context.stderr.line(`There are more than these ${limit}: --limit N`);
-  }
-  return EXIT.done;
+  return tellPage(context, options, page, { heading: LIST_HEADING, rowOf });
 }
 
 export function scheduleShow(context: CommandContext, [name]: Operand, options: ConnectionOptions): Promise<number> {
@@ -132,7 +129,8 @@ export async function scheduleDelete(
   options: ConnectionOptions,
 ): Promise<number> {
   await connect(context, options).schedules.delete(name);
-  if (options.json === true) await context.stdout.json({ deleted: name });
+  if (options.json === true) await context.stdout.json({ name, deleted: true });
+  else await context.stdout.line(`${name} deleted`);
   return EXIT.done;
 }
 
@@ -172,7 +170,6 @@ function describeSchedule(schedule: ScheduleView): string {
 
 const LIST_HEADING = ['SCHEDULE', 'STATE', 'CRON', 'ZONE', 'NEXT', 'FIRED', 'SKIPPED', 'MISSED', 'REFUSED', 'WHAT'];
 const FIRINGS_HEADING = ['DUE', 'OUTCOME', 'JOB', 'WHY'];
-const WHAT_WIDTH = 40;
 
 function rowOf(schedule: ScheduleView): readonly string[] {
   const what = schedule.spec.name ?? formatCommand(schedule.spec.command);
@@ -186,7 +183,7 @@ function rowOf(schedule: ScheduleView): readonly string[] {
     String(schedule.skipped),
     missedOf(schedule),
     String(schedule.refused),
-    what.length > WHAT_WIDTH ? `${what.slice(0, WHAT_WIDTH - 1)}…` : what,
+    what,
   ];
 }
 

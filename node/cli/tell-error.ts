@@ -26,9 +26,16 @@ export function errorFormat({ json }: { readonly json?: true }): ErrorFormat {
   return json === true ? 'json' : 'text';
 }
 
-/** Writes the error in one or two lines and gives the exit code. What nobody foresaw is shown with its stack. */
-export function tellError(stderr: Output, error: unknown, format: ErrorFormat): Promise<number> {
-  return tell(stderr, describe(error), format);
+/**
+ * Writes the error in one or two lines and gives the exit code. What nobody foresaw is shown with its stack.
+ * @param command the word behind `quorate`, for what to do next
+ */
+export function tellError(
+  stderr: Output,
+  error: unknown,
+  { format, command = null }: { readonly format: ErrorFormat; readonly command?: string | null },
+): Promise<number> {
+  return tell(stderr, describe(error, command), format);
 }
 
 /** The same for what is no error of anybody, as that a wait took too long. */
@@ -61,7 +68,7 @@ const TITLES: Readonly<Record<number, string>> = {
   [EXIT.refused]: 'Refused',
 };
 
-function describe(error: unknown): Told {
+function describe(error: unknown, command: string | null): Told {
   if (error instanceof UsageError) {
     return { exitCode: EXIT.usage, what: error.message, code: error.code, next: error.next };
   }
@@ -69,13 +76,18 @@ function describe(error: unknown): Told {
     const next = 'start a node with `quorate dev`, or say where one is: --url or QUORATE_URL';
     return { exitCode: EXIT.unreachable, what: error.message, code: error.code, next };
   }
-  if (error instanceof ApiError) return ofApi(error);
+  if (error instanceof ApiError) return ofApi(error, command);
   if (error instanceof OutcomeUnknownError) {
     const next = 'look whether it was done before asking again';
     return { exitCode: EXIT.unreachable, what: error.message, code: error.code, next };
   }
   if (error instanceof ProtocolError) {
-    return { exitCode: EXIT.refused, what: error.message, code: error.code, next: nextAfterAnswer(error.code) };
+    return {
+      exitCode: EXIT.refused,
+      what: error.message,
+      code: error.code,
+      next: nextAfterAnswer(error.code, command),
+    };
   }
   if (error instanceof Rejection || error instanceof Fault) {
     const exitCode = error instanceof Rejection ? EXIT.refused : EXIT.failed;
@@ -84,7 +96,7 @@ function describe(error: unknown): Told {
   return ofSystem(error) ?? ofBug(error);
 }
 
-function ofApi(error: ApiError): Told {
+function ofApi(error: ApiError, command: string | null): Told {
   const { problem } = error;
   const { field, limit } = problem;
   const where = field === undefined || error.message.includes(field) ? '' : ` [${field}]`;
@@ -93,7 +105,7 @@ function ofApi(error: ApiError): Told {
     exitCode: error.retryable && error.status !== 429 ? EXIT.unreachable : EXIT.refused,
     what: `${error.message}${where}${most}`,
     code: error.code,
-    next: nextAfterAnswer(error.code),
+    next: nextAfterAnswer(error.code, command),
     problem,
   };
 }

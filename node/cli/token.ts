@@ -67,7 +67,7 @@ export async function tokenList(
     return EXIT.done;
   }
   const rows = tokens.map(({ id, name, scopes, expiresAt }) => [id, name, expiresAt ?? 'never', scopes.join(' ')]);
-  await context.stdout.line(table(['ID', 'NAME', 'EXPIRES', 'SCOPES'], rows));
+  await context.stdout.line(table(['ID', 'NAME', 'EXPIRES', 'SCOPES'], rows, context.stdout.columns));
   return EXIT.done;
 }
 

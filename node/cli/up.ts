@@ -9,7 +9,10 @@ import { configFor, runNode } from './run-node.ts';
 
 export async function up(context: CommandContext, _operands: readonly [], options: NodeOptions): Promise<number> {
   const config = await configFor(context, options, { mode: 'up', defaultDataDir: defaultDataDir(context.env) });
-  await runNode(context, config, (node) => (node.created === null ? goesOn(node, config) : founded(node, config)));
+  await runNode(context, config, {
+    json: options.json,
+    welcome: (node) => (node.created === null ? goesOn(node, config) : founded(node, config)),
+  });
   return EXIT.done;
 }
 

@@ -36,6 +36,8 @@ export async function wait(
   };
   const work = async (signal: AbortSignal): Promise<number> => {
     try {
+      // Once a node has answered, a wait outlasts the absence of all for a while; at first it tells that nobody is there.
+      await client.jobs.get(ids[0] ?? '', { signal });
       await waitForAll(client, [...new Set(ids)], {
         ...endsAt,
         signal,

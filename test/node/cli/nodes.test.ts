@@ -66,6 +66,21 @@ describe('quorate dev', () => {
     for (const line of lines) expect(JSON.parse(line)).toHaveProperty('msg');
   });
 
+  it('tells programs in one line of JSON that it is up', async () => {
+    const node = await start(['dev', '--json']);
+    expect(JSON.parse(node.welcome)).toEqual({
+      nodeId: expect.stringMatching(/^12D3/) as string,
+      clusterId: expect.any(String) as string,
+      http: node.url,
+      p2p: expect.stringMatching(/^127\.0\.0\.1:\d+$/) as string,
+      dataDir: expect.stringContaining('quorate-dev-') as string,
+      adminToken: expect.stringMatching(/^qt_/) as string,
+      joinToken: expect.stringMatching(/^qj1_/) as string,
+    });
+    node.signal('SIGTERM');
+    expect(await node.exit).toEqual([0, null]);
+  });
+
   it('keeps its data in a folder that was given', async () => {
     const data = join(temp.path, 'kept');
     const node = await start(['dev', '--data', data]);

@@ -153,9 +153,12 @@ describe('quorate schedule', () => {
     expect((await cli.quorate(['schedule', 'trigger', 'nightly'])).stderr).toMatch(/once the job of nightly/);
   });
 
-  it('deletes one without a word', async () => {
+  it('deletes one', async () => {
     cli.api.handler = (_request, response) => void response.writeHead(204).end();
-    expect(await cli.quorate(['schedule', 'delete', 'team/nightly'])).toMatchObject({ code: 0, stdout: '' });
+    expect(await cli.quorate(['schedule', 'delete', 'team/nightly'])).toMatchObject({
+      code: 0,
+      stdout: 'team/nightly deleted\n',
+    });
     expect(cli.api.requests[0]).toMatchObject({ method: 'DELETE', path: '/v1/schedules/team%2Fnightly' });
   });
 
