@@ -9,12 +9,13 @@ import type { AttemptKey, RunnerEvent, RunnerSupervisor } from '../runner/ports.
 
 /** A start waits this long for the end of a short job, so that one entry tells both. */
 const START_DELAY_MS = 20;
-/** An end waits this long for others, unless they are so many: each entry of the log costs a sync, whatever it holds. */
-const END_DELAY_MS = 2;
-/** Longer where the room has been taken over: nothing stands empty then. */
-const PASSED_ON_DELAY_MS = 4;
+/**
+ * An end waits this long for others, unless they are so many: each entry of the log costs a sync, whatever it holds.
+ * Longer where the room of all of them has been taken over, since nothing stands empty then.
+ */
+const END_DELAY_MS = { free: 2, passedOn: 8 } as const;
 /** Of the attempts that are at work here; with few of them a slot would stand empty for longer than the entry costs. */
-const ENDS_TOGETHER = 1 / 4;
+const ENDS_TOGETHER = { free: 1 / 4, passedOn: 1 / 2 } as const;
 /** While all attempts that end ran no longer, the next are placed before there is room for them. */
 const SHORT_MS = 20;
 const RETRY_MS = 200;
@@ -51,6 +52,8 @@ export class Reports {
   #endsUnderWay = false;
   /** When the ends that wait have waited for others for long enough. */
   #endsDueAt = Infinity;
+  /** Whether the room of all of them has been taken over. */
+  #room: 'passedOn' | 'free' = 'passedOn';
   /** The leader refuses, or is away: of all proposals at once. */
   readonly #backoff = new Backoff(Math.random, { minMs: RETRY_MS, maxMs: RETRY_MS_MAX });
   #timer: NodeJS.Timeout | null = null;
@@ -84,8 +87,8 @@ export class Reports {
     this.#unsettled.delete(key);
     if (this.#proposing.has(key)) return;
     this.#ends.set(key, event);
-    const delayMs = room === 'free' ? END_DELAY_MS : PASSED_ON_DELAY_MS;
-    this.#endsDueAt = Math.min(this.#endsDueAt, performance.now() + delayMs);
+    if (room === 'free') this.#room = 'free';
+    this.#endsDueAt = Math.min(this.#endsDueAt, performance.now() + END_DELAY_MS[room]);
     this.#reviewEnds();
   }
 
@@ -103,7 +106,7 @@ export class Reports {
   #reviewEnds(): void {
     if (this.#stopped || this.#endsUnderWay || this.#ends.size === 0) return;
     const leftMs = this.#endsDueAt - performance.now();
-    if (leftMs <= 0 || this.#ends.size >= this.#atWork() * ENDS_TOGETHER) return this.#flushSoon();
+    if (leftMs <= 0 || this.#ends.size >= this.#atWork() * ENDS_TOGETHER[this.#room]) return this.#flushSoon();
     if (this.#endTimer !== null) clearTimeout(this.#endTimer);
     this.#endTimer = setTimeout(() => {
       this.#endsDueAt = 0;
@@ -145,6 +148,7 @@ export class Reports {
     if (this.#endTimer !== null) clearTimeout(this.#endTimer);
     this.#endTimer = null;
     this.#endsDueAt = Infinity;
+    this.#room = 'passedOn';
     const ends = [...this.#ends].slice(0, MAX_PER_PROPOSAL);
     for (const [key] of ends) {
       this.#ends.delete(key);

@@ -8,9 +8,9 @@ import { schedule } from './place.ts';
 import type { Random } from './rank.ts';
 
 /** Jobs that are to wait behind others at one runner: as many as short ones end within a few entries of the log … */
-const AHEAD_TOGETHER = 12;
+const AHEAD_TOGETHER = 16;
 /** … but no more behind each other: where one runs for long after all, those behind it have to go back. */
-const AHEAD_EACH = 4;
+const AHEAD_EACH = 6;
 
 type Assign = Extract<Command, { kind: 'assign' }>;
 

@@ -146,13 +146,38 @@ describe('Reports', () => {
   it('lets an end wait for longer whose room was taken over', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     const { reports, proposed, atWork } = setUp();
-    atWork(100);
+    atWork(4);
     reports.ended(ended('a'), 'passedOn');
-    vi.advanceTimersByTime(3);
+    vi.advanceTimersByTime(7);
+    await turn();
+    expect(proposed).toEqual([]);
+    vi.advanceTimersByTime(1);
+    await turn();
+    expect(proposed.map((commands) => commands.length)).toEqual([1]);
+  });
+
+  it('lets ends wait whose room was taken over, unless that of one of them stands empty', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    const { reports, proposed, atWork } = setUp();
+    atWork(8);
+    for (const job of ['a', 'b']) reports.ended(ended(job), 'passedOn');
+    await turn();
+    expect(proposed).toEqual([]);
+    reports.ended(ended('c'), 'free');
+    await turn();
+    await turn();
+    expect(proposed.map((commands) => commands.length)).toEqual([3]);
+  });
+
+  it('lets ends wait whose room was taken over until they are half of those at work', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    const { reports, proposed, atWork } = setUp();
+    atWork(4);
+    reports.ended(ended('a'), 'passedOn');
     await turn();
     expect(proposed).toEqual([]);
     reports.ended(ended('b'), 'passedOn');
-    vi.advanceTimersByTime(2);
+    await turn();
     await turn();
     expect(proposed.map((commands) => commands.length)).toEqual([2]);
   });

@@ -67,10 +67,10 @@ describe('followOn', () => {
       const replica = busy(20);
       const commands = placed(replica);
       expect(commands.slice(0, 3)).toEqual([assign(3, 1), assignBehind(4, 2), assignBehind(5, 3)]);
-      expect(commands).toHaveLength(1 + 2 * 4);
+      expect(commands).toHaveLength(1 + 2 * 6);
       const results = replica.system(ended(1, 1), ...commands);
       expect(results.every(({ ok }) => ok)).toBe(true);
-      expect(replica.state.queue.size).toBe(11);
+      expect(replica.state.queue.size).toBe(7);
     });
 
     it('fills lines up again when some of them have ended', () => {
