@@ -8,6 +8,7 @@ import type { CommandContext } from './command-context.ts';
 import { connect } from './connect.ts';
 import { EXIT } from './exit-codes.ts';
 import type { ConnectionOptions } from './options.ts';
+import { Progress } from './progress.ts';
 import { UsageError } from './usage-error.ts';
 
 /** A request that is sent again reads the bytes again, so what comes in by a pipe is put into a file first. */
@@ -23,13 +24,51 @@ export async function blobPut(
     if (folder !== null) await writeFile(path, context.stdin);
     const hash = await hashOf(path);
     const blob = await openAsBlob(path);
-    await client.blobs.put(hash, () => blob);
+    await client.blobs.put(hash, bodyOf(context, blob));
     if (options.json === true) await context.stdout.json({ hash, size: blob.size });
     else await context.stdout.line(hash);
     return EXIT.done;
   } finally {
     if (folder !== null) await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** On a terminal the bytes are counted as they go; elsewhere the node is told beforehand how many come. */
+function bodyOf({ stderr }: CommandContext, blob: Blob): () => Blob | ReadableStream<Uint8Array> {
+  if (!stderr.isTerminal) return () => blob;
+  return () => {
+    const progress = transferProgress({ stderr }, blob.size);
+    let sent = 0;
+    const counting = new TransformStream<Uint8Array, Uint8Array>({
+      transform(chunk, controller) {
+        progress.set(inMiB((sent += chunk.length)));
+        controller.enqueue(chunk);
+      },
+      flush: () => progress.stop(),
+      cancel: () => progress.stop(),
+    });
+    return blob.stream().pipeThrough(counting);
+  };
+}
+
+function transferProgress(context: Pick<CommandContext, 'stderr'>, size: number): Progress {
+  return new Progress(context, { what: 'MiB', total: inMiB(size) });
+}
+
+function inMiB(bytes: number): number {
+  return Math.ceil(bytes / (1024 * 1024));
+}
+
+export async function blobStat(
+  context: CommandContext,
+  [hash]: readonly [hash: string],
+  options: ConnectionOptions,
+): Promise<number> {
+  checkHash(hash);
+  const { size } = await connect(context, options).blobs.stat(hash);
+  if (options.json === true) await context.stdout.json({ hash, size });
+  else await context.stdout.line(String(size));
+  return EXIT.done;
 }
 
 export interface BlobGetOptions extends ConnectionOptions {
@@ -42,17 +81,35 @@ export async function blobGet(
   options: BlobGetOptions,
 ): Promise<number> {
   const { output, json } = options;
-  if (!/^[0-9a-f]{64}$/.test(hash)) throw new UsageError('a hash is 64 hex digits in lower case');
+  checkHash(hash);
   if (json === true && output === undefined) {
     throw new UsageError('the bytes themselves are no JSON', 'add --output FILE: --json tells what was written there');
   }
-  const chunks = await connect(context, options).blobs.get(hash);
-  if (output === undefined) await copy(chunks, hash, (chunk) => context.stdout.write(chunk));
-  else {
-    const size = await copyToFile(chunks, hash, output);
+  const { blobs } = connect(context, options);
+  if (output === undefined) {
+    await copy(await blobs.get(hash), hash, (chunk) => context.stdout.write(chunk));
+    return EXIT.done;
+  }
+  const progress = transferProgress(context, (await blobs.stat(hash)).size);
+  try {
+    const size = await copyToFile(watched(await blobs.get(hash), progress), hash, output);
     if (json === true) await context.stdout.json({ hash, size, file: output });
+  } finally {
+    progress.stop();
   }
   return EXIT.done;
+}
+
+function checkHash(hash: string): void {
+  if (!/^[0-9a-f]{64}$/.test(hash)) throw new UsageError('a hash is 64 hex digits in lower case');
+}
+
+async function* watched(chunks: AsyncIterable<Uint8Array>, progress: Progress): AsyncGenerator<Uint8Array, void> {
+  let received = 0;
+  for await (const chunk of chunks) {
+    progress.set(inMiB((received += chunk.length)));
+    yield chunk;
+  }
 }
 
 /** The file is there as a whole and with the right bytes, or not at all. Gives their number. */

@@ -68,4 +68,9 @@ function declareBlobs(declare: Declare): void {
     .argument('<HASH>', 'the SHA-256 in hex')
     .option('-o, --output <FILE>', 'where to write them (standard output)');
   does(declare, get, async () => (await import('./blob.ts')).blobGet);
+  const stat = connectionOptions(blob.command('stat').description('tell how many bytes there are')).argument(
+    '<HASH>',
+    'the SHA-256 in hex',
+  );
+  does(declare, stat, async () => (await import('./blob.ts')).blobStat);
 }

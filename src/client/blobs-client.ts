@@ -1,4 +1,5 @@
 import type { CallOptions, Calls } from './calls.ts';
+import { ApiError } from './client-error.ts';
 import type { RequestBody } from './transport.ts';
 
 const TRANSFER_MS = 60 * 60 * 1000;
@@ -29,6 +30,20 @@ export class BlobsClient {
       waitsMs: transferMs,
       signal,
     });
+  }
+
+  /** How many bytes there are. ApiError `notFound` when they are nowhere. */
+  async stat(hash: string, { signal }: CallOptions = {}): Promise<{ readonly size: number }> {
+    try {
+      const request = { method: 'HEAD', path: pathOf(hash), repeat: 'always', signal } as const;
+      return await this.#calls.transport.send(request, ({ headers }) => ({
+        size: Number(headers.get('content-length')),
+      }));
+    } catch (error) {
+      // An answer to HEAD has no body that could tell the code.
+      if (!(error instanceof ApiError) || error.status !== 404) throw error;
+      throw new ApiError({ ...error.problem, code: 'notFound', detail: 'there is no such blob' }, error.url);
+    }
   }
 
   /** The bytes as they come; checking their hash is the caller's. UnreachableError when the connection breaks. */

@@ -20,7 +20,7 @@ export interface TransportOptions {
 export type RequestBody = NonNullable<RequestInit['body']>;
 
 export interface ApiRequest {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
   /** With the query, from the root of the API. */
   readonly path: string;
   /** Called for each try: a stream can be read only once. */

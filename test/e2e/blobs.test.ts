@@ -65,6 +65,8 @@ describe('blobs of three nodes', () => {
     await writeFile(path, bytes);
     const stored = await runQuorate(['blob', 'put', path], { env });
     expect([stored.code, stored.stdout.trim()]).toEqual([0, hashOf(bytes)]);
+    const stat = await runQuorate(['blob', 'stat', hashOf(bytes), '--json'], { env });
+    expect(JSON.parse(stat.stdout)).toEqual({ hash: hashOf(bytes), size: 300_000 });
     const out = join(cluster().folder, 'out');
     expect((await runQuorate(['blob', 'get', hashOf(bytes), '-o', out], { env })).code).toBe(0);
   });

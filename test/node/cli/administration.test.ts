@@ -160,6 +160,18 @@ describe('quorate runners, cluster, token, blob', () => {
     expect((await cli.quorate(['blob', 'get', hash])).stdout).toBe('content');
   });
 
+  it('tells the size of a blob, and that there is none', async () => {
+    const hash = 'a'.repeat(64);
+    cli.api.handler = ({ method }, response) =>
+      response.writeHead(method === 'HEAD' ? 200 : 500, { 'content-length': '12' }).end();
+    expect(await cli.quorate(['blob', 'stat', hash])).toEqual({ code: 0, stdout: '12\n', stderr: '' });
+    expect(JSON.parse((await cli.quorate(['blob', 'stat', hash, '--json'])).stdout)).toEqual({ hash, size: 12 });
+    cli.api.handler = (_request, response) => response.writeHead(404).end();
+    const none = await cli.quorate(['blob', 'stat', hash]);
+    expect([none.code, none.stderr.includes('(notFound)')]).toEqual([4, true]);
+    expect((await cli.quorate(['blob', 'stat', 'x'])).code).toBe(2);
+  });
+
   it('leaves no file behind when the bytes are not those of the hash', async () => {
     cli.api.handler = (_request, response) => response.end('other');
     const result = await cli.quorate(['blob', 'get', 'a'.repeat(64), '-o', join(cli.folder, 'out')]);

@@ -48,7 +48,7 @@ describe('the commands', () => {
           'cluster set',
           'cluster transfer',
         ],
-        ['token create', 'token list', 'token revoke', 'blob put', 'blob get', 'completion', 'version'],
+        ['token create', 'token list', 'token revoke', 'blob put', 'blob get', 'blob stat', 'completion', 'version'],
         ['backup', 'restore', 'recover', 'rejoin'],
       ]
         .flat()
