@@ -180,7 +180,7 @@ export interface Core {
   /** Its jobs stay. */
   deleteSchedule(identity: Identity, name: string): Promise<void>;
   /** Fires it at once. @throws Rejection `schedulePaused`, `scheduleBusy`, or why its job was refused */
-  triggerSchedule(identity: Identity, name: string): Promise<FiringView>;
+  triggerSchedule(identity: Identity, name: string, idempotency: Idempotency | null): Promise<FiringView>;
 
   /** Fails before the first event where it can, so that the edge can still answer with a status. */
   logs(id: JobId, query: LogQuery, signal: AbortSignal): Promise<AsyncIterable<LogEvent>>;

@@ -200,7 +200,7 @@ export class RunnerHost {
       spec: job.spec,
       timeoutMs: job.plan.timeoutMs,
       idleTimeoutMs: job.plan.idleTimeoutMs,
-      env: this.#options.jobEnv({ id: job.id, attempt: job.current.attempt }),
+      env: { ...this.#options.jobEnv({ id: job.id, attempt: job.current.attempt }), ...scheduleOf(job) },
     });
   }
 
@@ -254,4 +254,11 @@ function nameOf({ job, attempt }: AttemptKey): string {
 function isAlone(replica: Replica, self: NodeId): boolean {
   const { voters, outgoing, learners } = replica.consensus.configuration;
   return voters.length === 1 && voters[0] === self && outgoing.length === 0 && learners.length === 0;
+}
+
+/** What a job is told of the schedule that submitted it. */
+function scheduleOf({ schedule }: LiveJob): Readonly<Record<string, string>> {
+  if (schedule === undefined) return {};
+  const { name, due } = schedule;
+  return { QUORATE_SCHEDULE: name, ...(due === null ? {} : { QUORATE_SCHEDULE_DUE: new Date(due).toISOString() }) };
 }

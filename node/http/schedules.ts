@@ -5,6 +5,7 @@ import { identifier, type JobSpec, jobSpecSchema } from '../../src/jobs/spec.ts'
 import { LIMITS } from '../../src/limits.ts';
 import { OVERLAPS, type ScheduleSettings } from '../../src/schedules/schedule.ts';
 import type { Core } from '../core.ts';
+import { idempotencyOf, keyHeaders } from './idempotency-key.ts';
 import { checkInput } from './input.ts';
 import { json, route } from './route.ts';
 import type { Route } from './route.ts';
@@ -141,8 +142,12 @@ function triggerRoute(core: Core): Route {
     scope: 'jobs:write',
     summary: 'Fire a schedule at once, heeding its overlap',
     params: nameParams,
+    headers: keyHeaders,
     responses: { 200: { description: 'The firing, with the id of its job.', schema: firingView } },
-    handle: async ({ params, identity }) => json(await core.triggerSchedule(identity, params.name)),
+    async handle({ params, identity, headers }) {
+      const idempotency = idempotencyOf(headers, { trigger: params.name });
+      return json(await core.triggerSchedule(identity, params.name, idempotency));
+    },
   });
 }
 

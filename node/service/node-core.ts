@@ -61,7 +61,7 @@ export function createCore(parts: NodeCoreParts): Core {
     schedules: (query, consistency) => schedules.list(query, consistency),
     setSchedule: (identity, name, change) => schedules.set(identity, name, change),
     deleteSchedule: (identity, name) => schedules.delete(identity, name),
-    triggerSchedule: (identity, name) => schedules.trigger(identity, name),
+    triggerSchedule: (identity, name, idempotency) => schedules.trigger(identity, name, idempotency),
     logs: (id, query, signal) => logs.read(id, query, signal),
     events: ({ after, filter }, signal) => events.follow(after, filter, signal),
     runners: (consistency) => cluster.runners(consistency),

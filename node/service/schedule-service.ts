@@ -6,7 +6,7 @@ import { Rejection } from '../../src/errors.ts';
 import type { JobId } from '../../src/ids.ts';
 import type { Timestamp } from '../../src/jobs/job.ts';
 import type { Schedule, ScheduleSettings } from '../../src/schedules/schedule.ts';
-import type { Command, CommandResult } from '../../src/state/commands.ts';
+import type { Command, CommandResult, Idempotency } from '../../src/state/commands.ts';
 import type { Consistency, ScheduleQuery } from '../core.ts';
 import type { CronLines } from '../cron/cron-line.ts';
 import type { Replica } from '../replica/replica.ts';
@@ -70,9 +70,10 @@ export class ScheduleService {
     await this.#propose(identity, { kind: 'deleteSchedule', name });
   }
 
-  async trigger(identity: Identity, name: string): Promise<FiringView> {
-    const job = uuidv7() as JobId;
-    await this.#propose(identity, { kind: 'triggerSchedule', name, job });
+  async trigger(identity: Identity, name: string, idempotency: Idempotency | null): Promise<FiringView> {
+    const id = uuidv7() as JobId;
+    const result = await this.#propose(identity, { kind: 'triggerSchedule', name, job: id, idempotency });
+    const { job = id } = result.ok ? result : {};
     const { state } = this.#parts.replica;
     const schedule = state.schedules.get(name);
     const firing = schedule?.firings.findLast((one) => 'job' in one && one.job === job);

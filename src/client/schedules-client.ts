@@ -2,6 +2,7 @@ import type { FiringView, ScheduleView } from '../api/schedule-view.ts';
 import type { Page } from '../api/views.ts';
 import type { JobSpec } from '../jobs/spec.ts';
 import { type CallOptions, type Calls, jsonBody, type PageQuery, queryOf } from './calls.ts';
+import type { SubmitOptions } from './jobs-client.ts';
 
 /** What is left out stays as it is. */
 export interface ScheduleChange {
@@ -50,8 +51,9 @@ export class SchedulesClient {
   }
 
   /** Fires it at once. */
-  trigger(name: string, { signal }: CallOptions = {}): Promise<FiringView> {
-    return this.#calls.post(`${pathOf(name)}/trigger`, { repeat: 'unsent', signal });
+  trigger(name: string, { idempotencyKey, signal }: SubmitOptions = {}): Promise<FiringView> {
+    const headers = { 'idempotency-key': idempotencyKey ?? crypto.randomUUID() };
+    return this.#calls.post(`${pathOf(name)}/trigger`, { headers, repeat: 'always', signal });
   }
 
   /** Its jobs stay. */

@@ -90,7 +90,13 @@ export type Command =
   /** Its jobs stay. */
   | { readonly kind: 'deleteSchedule'; readonly name: string }
   /** Fires it at once, as who asks. `job`: the id of the job to be. */
-  | { readonly kind: 'triggerSchedule'; readonly name: string; readonly job: JobId }
+  | {
+      readonly kind: 'triggerSchedule';
+      readonly name: string;
+      readonly job: JobId;
+      /** Absent: none. */
+      readonly idempotency?: Idempotency | null;
+    }
   /** From the leader, which knows cron lines and time zones: the first time behind `after`; null: there is none. */
   | {
       readonly kind: 'planSchedule';

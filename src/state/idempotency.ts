@@ -29,6 +29,12 @@ export function knownRequest(
   return refuse('idempotencyConflict', 'the key was used for another request', 'Idempotency-Key');
 }
 
+/** Whether one more key can be remembered. */
+export function refuseKey({ idempotency: keys }: ClusterState, idempotency: Idempotency | null): Refusal | null {
+  if (idempotency === null || keys.size < LIMITS.idempotencyKeys) return null;
+  return refuse('tooManyRequests', `the cluster remembers ${LIMITS.idempotencyKeys} keys (idempotencyKeys)`);
+}
+
 /** Remembers what is made under a key, for a day. */
 export function noteRequest(
   changes: ChangeSet,
@@ -38,9 +44,8 @@ export function noteRequest(
 ): Refusal | null {
   if (idempotency === null) return null;
   const { state, now } = changes;
-  if (state.idempotency.size >= LIMITS.idempotencyKeys) {
-    return refuse('tooManyRequests', `the cluster remembers ${LIMITS.idempotencyKeys} keys (idempotencyKeys)`);
-  }
+  const refusal = refuseKey(state, idempotency);
+  if (refusal !== null) return refusal;
   const key = idempotencyKey(by, idempotency.key);
   const record = { ...made, bodyHash: idempotency.bodyHash, expiresAt: now.at + LIMITS.idempotencyTtlMs };
   state.idempotency.set(key, record);

@@ -1,4 +1,5 @@
-import type { Command, CommandResult } from './commands.ts';
+import type { GroupId, JobId } from '../ids.ts';
+import type { Command, CommandResult, Idempotency } from './commands.ts';
 import { idempotencyKey } from './idempotency.ts';
 import type { ProposerRecord } from './records.ts';
 import type { ClusterState } from './state.ts';
@@ -60,15 +61,33 @@ export function repeatedResults(state: ClusterState, commands: readonly Command[
 }
 
 function repeatedResult(state: ClusterState, command: Command, by: string): CommandResult | null {
-  if (command.kind !== 'submit' && command.kind !== 'createGroup') return { ok: true };
-  const { id, idempotency = null } = command;
-  if (idempotency === null)
-    return command.kind === 'submit' ? { ok: true, job: command.id } : { ok: true, group: command.id };
+  const made = madeBy(command);
+  if (made === null) return { ok: true };
+  const { id, idempotency, result } = made;
+  if (idempotency === null) return result;
   const known = state.idempotency.get(idempotencyKey(by, idempotency.key));
   if (known === undefined) return null;
-  const made = 'job' in known ? { job: known.job } : { group: known.group };
+  const first = 'job' in known ? { job: known.job } : { group: known.group };
   const isFirst = ('job' in known ? known.job : known.group) === id;
-  return { ok: true, ...made, ...(isFirst ? {} : { existed: true }) };
+  return { ok: true, ...first, ...(isFirst ? {} : { existed: true }) };
+}
+
+/** What a command makes that clients know by its id, and under which key; null: nothing. */
+function madeBy(command: Command): {
+  readonly id: JobId | GroupId;
+  readonly idempotency: Idempotency | null;
+  readonly result: CommandResult;
+} | null {
+  switch (command.kind) {
+    case 'submit':
+      return { id: command.id, idempotency: command.idempotency, result: { ok: true, job: command.id } };
+    case 'triggerSchedule':
+      return { id: command.job, idempotency: command.idempotency ?? null, result: { ok: true, job: command.job } };
+    case 'createGroup':
+      return { id: command.id, idempotency: command.idempotency ?? null, result: { ok: true, group: command.id } };
+    default:
+      return null;
+  }
 }
 
 function isApplied(applied: readonly number[], sequence: number): boolean {

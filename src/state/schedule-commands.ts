@@ -14,6 +14,7 @@ import {
 } from '../schedules/schedule.ts';
 import type { ChangeSet } from './change-set.ts';
 import { type Command, type CommandResult, refuse, type Refusal } from './commands.ts';
+import { knownRequest, noteRequest, refuseKey } from './idempotency.ts';
 import { submit } from './job-commands.ts';
 import { type Asker, identify, permit } from './permissions.ts';
 
@@ -52,7 +53,11 @@ export function remove(changes: ChangeSet, { name }: Of<'deleteSchedule'>): Comm
 }
 
 /** What keeps it from being fired is told to who asks, and not noted. */
-export function trigger(changes: ChangeSet, { name, job }: Of<'triggerSchedule'>, asker: Asker): CommandResult {
+export function trigger(changes: ChangeSet, command: Of<'triggerSchedule'>, asker: Asker): CommandResult {
+  const { name, job, idempotency = null } = command;
+  const known = knownRequest(changes.state, idempotency, asker.id, 'job');
+  const refusal = known ?? refuseKey(changes.state, idempotency);
+  if (refusal !== null) return refusal;
   const schedule = find(changes, name);
   if ('code' in schedule) return schedule;
   if (schedule.mode === 'paused') return refuse('schedulePaused', `the schedule ${name} is paused`);
@@ -63,7 +68,7 @@ export function trigger(changes: ChangeSet, { name, job }: Of<'triggerSchedule'>
     return refuse('scheduleBusy', `a job of ${name} is not final yet, and its overlap is ${schedule.overlap}`);
   }
   changes.putSchedule(name, started);
-  return { ok: true, job };
+  return noteRequest(changes, idempotency, asker.id, { job }) ?? { ok: true, job };
 }
 
 export function plan(changes: ChangeSet, command: Of<'planSchedule'>): CommandResult {

@@ -163,7 +163,11 @@ const SHAPES: Readonly<Record<CommandKind, Check>> = {
   createSchedule: shape({ name: isId, settings: shape(SCHEDULE_SETTINGS) }),
   setSchedule: shape({ name: isId, change: optionalShape(SCHEDULE_SETTINGS) }),
   deleteSchedule: shape({ name: isId }),
-  triggerSchedule: shape({ name: isId, job: isNewJobId }),
+  triggerSchedule: shape({
+    name: isId,
+    job: isNewJobId,
+    idempotency: (idempotency) => idempotency === undefined || orNull(isIdempotency)(idempotency),
+  }),
   planSchedule: shape({
     name: isId,
     revision: isCount,

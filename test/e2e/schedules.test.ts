@@ -55,7 +55,7 @@ async function expectEachSecondOnce(name: string): Promise<{ readonly fired: num
 describe('a schedule of each second', () => {
   it('fires each at most once, and counts what it missed, while its leader is killed three times', async () => {
     const effects = join(cluster().folder, 'effects');
-    const command = ['sh', '-c', 'echo "$QUORATE_JOB_ID" >> "$EFFECTS"'];
+    const command = ['sh', '-c', 'echo "$QUORATE_JOB_ID $QUORATE_SCHEDULE $QUORATE_SCHEDULE_DUE" >> "$EFFECTS"'];
     const spec = { command, env: { EFFECTS: effects }, resources: { cpu: 0.01 } };
     await create('tick', { cron: '* * * * * *', overlap: 'allowAll', spec });
     for (let kill = 0; kill < 3; kill += 1) {
@@ -77,7 +77,7 @@ describe('a schedule of each second', () => {
     const jobs = await jobsOf('tick');
     for (const { id } of jobs) await anyNode().waitFinal(id);
     const ran = (await readFile(effects, 'utf8')).trimEnd().split('\n');
-    expect(new Set(ran)).toEqual(new Set(jobs.map(({ id }) => id)));
+    expect(new Set(ran)).toEqual(new Set(jobs.map(({ id, schedule }) => `${id} tick ${schedule?.due}`)));
   }, 300_000);
 
   it('makes up the last second of those that no node was up for, and counts the others', async () => {

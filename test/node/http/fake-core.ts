@@ -246,8 +246,8 @@ export class FakeCore implements Core {
     if (!this.#schedules.delete(name)) throw new Rejection('unknownSchedule', 'there is no such schedule');
   }
 
-  async triggerSchedule(who: Identity, name: string): Promise<FiringView> {
-    this.calls.push({ method: 'triggerSchedule', arguments: [who, name] });
+  async triggerSchedule(who: Identity, name: string, idempotency: Idempotency | null): Promise<FiringView> {
+    this.calls.push({ method: 'triggerSchedule', arguments: [who, name, idempotency] });
     await this.schedule(name);
     return toFiringView({ due: null, at: Date.parse(NOW), outcome: 'fired', job: this.#nextId() });
   }

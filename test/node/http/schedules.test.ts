@@ -42,11 +42,16 @@ describe('schedules', () => {
   });
 
   it('are triggered, and tell the id of the job', async () => {
-    const { ask } = await serve();
+    const { ask, core } = await serve();
     await ask('POST', '/v1/schedules', { json: NIGHTLY });
     const firing = (await ask('POST', '/v1/schedules/nightly/trigger')).json<{ job: string }>();
     expect(firingView.parse(firing)).toEqual(firing);
     expect(firing).toMatchObject({ outcome: 'fired', due: null, job: expect.any(String) });
+    await ask('POST', '/v1/schedules/nightly/trigger', { headers: { 'idempotency-key': 'once' } });
+    expect(core.called('triggerSchedule').map((given) => given[2])).toEqual([
+      null,
+      { key: 'once', bodyHash: expect.any(String) },
+    ]);
   });
 
   it.each([

@@ -77,12 +77,22 @@ describe('ScheduleService', () => {
   it('tells of a trigger whether the job was submitted or waits', async () => {
     const { replica, service } = setUp();
     await service.create(WHO, 's', { ...SETTINGS, overlap: 'bufferOne' });
-    const fired = await service.trigger(WHO, 's');
+    const fired = await service.trigger(WHO, 's', null);
     expect(fired).toMatchObject({ outcome: 'fired', due: null });
     expect(replica.state.jobs.get(fired.job as never)?.schedule).toEqual({ name: 's', due: null });
-    expect(await service.trigger(WHO, 's')).toMatchObject({ outcome: 'buffered' });
-    expect(await code(service.trigger(WHO, 's'))).toBe('scheduleBusy');
+    expect(await service.trigger(WHO, 's', null)).toMatchObject({ outcome: 'buffered' });
+    expect(await code(service.trigger(WHO, 's', null))).toBe('scheduleBusy');
     expect(await service.get('s', 'stale')).toMatchObject({ unfinished: 1, buffered: { due: null }, fired: 1 });
+  });
+
+  it('triggers once under a key, and tells the same job again', async () => {
+    const { replica, service } = setUp();
+    await service.create(WHO, 's', { ...SETTINGS, overlap: 'allowAll' });
+    const key = { key: 'k', bodyHash: 'h' };
+    const first = await service.trigger(WHO, 's', key);
+    for (let n = 0; n < 20; n += 1) await service.trigger(WHO, 's', null);
+    expect(await service.trigger(WHO, 's', key)).toMatchObject({ outcome: 'fired', job: first.job });
+    expect(replica.state.jobs.size).toBe(21);
   });
 
   it('knows none that is not there', async () => {
@@ -92,7 +102,7 @@ describe('ScheduleService', () => {
       service.set(WHO, 's', {}),
       service.set(WHO, 's', { cron: '@daily' }),
       service.delete(WHO, 's'),
-      service.trigger(WHO, 's'),
+      service.trigger(WHO, 's', null),
     ];
     expect(await Promise.all(asked.map(code))).toEqual(asked.map(() => 'unknownSchedule'));
   });

@@ -15,6 +15,7 @@ import {
   fireSchedule,
   groupId,
   jobId,
+  LOCAL,
   planSchedule,
   START,
   submit,
@@ -393,6 +394,31 @@ describe('triggering', () => {
     expect(trigger(2)).toEqual([{ ok: true, job: jobId(2) }]);
     expect(replica.schedule('s').buffered).toMatchObject({ job: jobId(2), due: null });
     expect(trigger(3)).toEqual([refused('scheduleBusy')]);
+  });
+
+  it('under a key comes once, whether its job was submitted or waits, and not at all when it was refused', () => {
+    const replica = planned({ overlap: 'bufferOne', spec: { command: ['true'], group: groupId(1) } });
+    const trigger = (n: number, key: string) =>
+      replica.local({ kind: 'triggerSchedule', name: 's', job: jobId(n), idempotency: { key, bodyHash: 'h' } });
+    expect(trigger(1, 'a')).toEqual([refused('unknownGroup')]);
+    replica.local(createGroup(1));
+    expect(trigger(2, 'a')).toEqual([{ ok: true, job: jobId(2) }]);
+    expect(trigger(3, 'a')).toEqual([{ ok: true, job: jobId(2), existed: true }]);
+    expect(trigger(4, 'b')).toEqual([{ ok: true, job: jobId(4) }]);
+    expect(trigger(5, 'b')).toEqual([{ ok: true, job: jobId(4), existed: true }]);
+    expect(replica.schedule('s').buffered?.job).toBe(jobId(4));
+    expect(replica.local(submit(6, { idempotency: { key: 'a', bodyHash: 'other' } }))).toEqual([
+      refused('idempotencyConflict'),
+    ]);
+  });
+
+  it('that is proposed twice answers as the first did', () => {
+    const replica = planned({ overlap: 'allowAll' });
+    const command = { kind: 'triggerSchedule', name: 's', job: jobId(1) } as const;
+    const proposal = { principal: LOCAL, origin: 'node', sequence: 1, commands: [command] };
+    expect(replica.apply([proposal])).toEqual([[{ ok: true, job: jobId(1) }]]);
+    expect(replica.apply([proposal])).toEqual([[{ ok: true, job: jobId(1) }]]);
+    expect(replica.schedule('s').counts.fired).toBe(1);
   });
 
   it('tells why its job is refused', () => {
