@@ -34,6 +34,7 @@ export type RejectionCode =
   | 'unknownParent'
   | 'unknownGroup'
   | 'groupClosed'
+  | 'wrongProject'
   | 'childLimit'
   | 'unknownSchedule'
   | 'schedulePaused'

@@ -44,6 +44,7 @@ const AFTER_ANSWER: Steps<RejectionCode | FaultCode> = {
   unknownParent: 'name a job that has not ended: quorate jobs --state running',
   unknownGroup: 'list the groups: quorate group list; finished ones are forgotten after a week',
   groupClosed: 'make another: quorate group create',
+  wrongProject: 'name the project of the group: --project NAME',
   childLimit: null,
   changeInProgress: AGAIN,
   invalidChange: MEMBERS,

@@ -56,7 +56,7 @@ export class JobService {
     for (const { id } of items) this.#underWay.add(id);
     try {
       const far = dependenciesOf(items).filter((id) => !this.#underWay.has(id) && !this.#replica.state.jobs.has(id));
-      const results = await this.#submitOnce(identity, items, await this.#endsOf(far));
+      const results = await this.#submitOnce(identity, items, await this.#endsOf(far, parent));
       return results.some(isUnknownDependency) ? await this.#submitLate(identity, items, results) : results;
     } finally {
       for (const { id } of items) this.#underWay.delete(id);
@@ -73,7 +73,7 @@ export class JobService {
     results: readonly SubmitResult[],
   ): Promise<readonly SubmitResult[]> {
     const refused = items.filter((_, i) => isUnknownDependency(results[i]));
-    const ends = await this.#endsOf(dependenciesOf(refused));
+    const ends = await this.#endsOf(dependenciesOf(refused), identity.principal.job?.id);
     const coming = new Set<JobId>();
     const isKnown = (id: JobId) => ends.has(id) || coming.has(id) || this.#replica.state.jobs.has(id);
     for (const { id, spec } of refused) if (spec.dependsOn?.every(({ job }) => isKnown(job)) === true) coming.add(id);
@@ -103,14 +103,18 @@ export class JobService {
     return results.map((result, i) => submitResult(result, items[i]?.id as JobId));
   }
 
-  /** How those of these jobs ended that are final. */
-  async #endsOf(jobs: readonly JobId[]): Promise<ReadonlyMap<JobId, KnownEnd>> {
+  /**
+   * How those of these jobs ended that are final.
+   * @param asks a job that asks with its own token, which sees itself and its children only
+   */
+  async #endsOf(jobs: readonly JobId[], asks: JobId | undefined): Promise<ReadonlyMap<JobId, KnownEnd>> {
     const ends = new Map<JobId, KnownEnd>();
     if (jobs.length === 0) return ends;
     await this.#replica.barrier();
     for (const id of new Set(jobs)) {
       const job = await this.#jobs.find(id);
-      if (job !== null && isFinal(job)) ends.set(id, { job: id, state: job.state });
+      if (job === null || !isFinal(job)) continue;
+      if (asks === undefined || job.plan.parent === asks) ends.set(id, { job: id, state: job.state });
     }
     return ends;
   }

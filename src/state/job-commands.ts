@@ -1,5 +1,6 @@
+import { jobPrincipalId } from '../auth.ts';
 import { Rejection } from '../errors.ts';
-import type { GroupId, JobId } from '../ids.ts';
+import type { JobId } from '../ids.ts';
 import type { AttemptEnd, FinalJob, FinalState, Job, Moment, UnfinishedJob } from '../jobs/job.ts';
 import {
   assignJob,
@@ -51,7 +52,7 @@ export function submit(
   if ('code' in plan) return plan;
   const spec = keptSpec(command.spec);
   const sequence = cluster.submissions + 1;
-  const ties = tiesOf(changes, command, plan);
+  const ties = tiesOf(changes, command, plan, by);
   if ('code' in ties) return ties;
   const { depth, missing, outcomes } = ties;
   const submission = { id, spec, plan, submittedBy: by, sequence, depth, missing };
@@ -152,46 +153,63 @@ interface Ties {
 }
 
 /** What binds a new job to others. */
-function tiesOf(changes: ChangeSet, command: Of<'submit'>, plan: JobPlan): Ties | Refusal {
+function tiesOf(changes: ChangeSet, command: Of<'submit'>, plan: JobPlan, by: string): Ties | Refusal {
   const depth = depthBelow(changes, plan.parent);
   if (typeof depth === 'object') return depth;
-  const closed = checkGroup(changes, plan.group);
+  const closed = checkGroup(changes, plan);
   if (closed !== null) return closed;
-  const { jobs, followUps } = changes.state;
+  const { jobs } = changes.state;
+  const asks = plan.parent !== null && by === jobPrincipalId(plan.parent) ? plan.parent : null;
   const outcomes = new Map<JobId, FinalState>();
   for (const { job } of plan.dependsOn) {
-    if (jobs.has(job)) continue;
-    const told = followUps.get(followUpKey('dependents', job));
-    const outcome =
-      told?.kind === 'dependents' ? told.outcome : command.outcomes?.find((known) => known.job === job)?.state;
-    if (outcome === undefined) return refuse('unknownDependency', `no job has the id ${job}`, 'dependsOn');
-    outcomes.set(job, outcome);
+    const live = jobs.get(job);
+    const outcome = live === undefined ? outcomeOf(changes, command, job, asks) : null;
+    const isKnown = live === undefined ? outcome !== null : asks === null || job === asks || live.plan.parent === asks;
+    if (!isKnown) {
+      const next = 'submit it first, or leave it out; a final job is known until it is purged';
+      return refuse('unknownDependency', `dependsOn: no job has the id ${job}: ${next}`, 'dependsOn');
+    }
+    if (outcome !== null) outcomes.set(job, outcome);
   }
   return { depth, missing: plan.dependsOn.map(({ job }) => job), outcomes };
+}
+
+/** How a job that is not live ended. Of one that asks with its own token only its proposer knows what it may see. */
+function outcomeOf({ state }: ChangeSet, command: Of<'submit'>, job: JobId, asks: JobId | null): FinalState | null {
+  const told = asks === null ? state.followUps.get(followUpKey('dependents', job)) : undefined;
+  if (told?.kind === 'dependents') return told.outcome;
+  return command.outcomes?.find((known) => known.job === job)?.state ?? null;
 }
 
 function depthBelow({ state }: ChangeSet, parent: JobId | null): number | Refusal {
   if (parent === null) return 0;
   const job = state.jobs.get(parent);
-  if (job === undefined) return refuse('unknownParent', `the parent ${parent} is final, or there is none`, 'parent');
+  if (job === undefined)
+    return refuse('unknownParent', `parent: the job ${parent} is final, or there is none`, 'parent');
   if ('cancel' in job && job.cancel !== null) {
     return refuse('wrongState', `the parent ${parent} is being cancelled`, 'parent');
   }
   const depth = (job.depth ?? 0) + 1;
   if (depth > LIMITS.childDepth) {
-    return refuse('childLimit', `jobs submit jobs at most ${LIMITS.childDepth} deep (childDepth)`, 'parent');
+    return refuse('childLimit', `parent: jobs submit jobs at most ${LIMITS.childDepth} deep (childDepth)`, 'parent');
   }
   if (state.relations.countChildrenOf(parent) >= LIMITS.liveChildren) {
-    return refuse('childLimit', `the parent has ${LIMITS.liveChildren} children (liveChildren)`, 'parent');
+    return refuse('childLimit', `parent: it has ${LIMITS.liveChildren} children (liveChildren)`, 'parent');
   }
   return depth;
 }
 
-function checkGroup({ state }: ChangeSet, id: GroupId | null): Refusal | null {
+function checkGroup({ state }: ChangeSet, { group: id, project }: JobPlan): Refusal | null {
   if (id === null) return null;
   const group = state.groups.get(id);
-  if (group === undefined) return refuse('unknownGroup', `no group has the id ${id}`, 'group');
-  return group.state === 'open' ? null : refuse('groupClosed', `the group ${id} takes no more jobs`, 'group');
+  if (group === undefined) return refuse('unknownGroup', `group: no group has the id ${id}`, 'group');
+  if (group.state !== 'open') {
+    const next = 'make another group, or submit the job without one';
+    return refuse('groupClosed', `group: the group ${id} is ${group.state} and takes no more jobs: ${next}`, 'group');
+  }
+  if (group.project === project) return null;
+  const which = `the group ${id} is of the project ${group.project}, the job of ${project}`;
+  return refuse('wrongProject', `project: ${which}: name the project of the group`, 'project');
 }
 
 function meetDependencies(job: Job, outcomes: ReadonlyMap<JobId, FinalState>, now: Moment): Job {

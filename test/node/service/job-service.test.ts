@@ -8,7 +8,7 @@ import type { JobId } from '../../../src/ids.ts';
 import type { Job } from '../../../src/jobs/job.ts';
 import type { Command } from '../../../src/state/commands.ts';
 import { ClusterState } from '../../../src/state/state.ts';
-import { assign, ended, jobId, TestReplica } from '../../src/builders.ts';
+import { assign, cancel, ended, jobId, submit, TestReplica } from '../../src/builders.ts';
 
 const IDENTITY: Identity = { principal: { id: 'local', token: null, kind: 'local' }, scopes: ['admin'] };
 
@@ -125,5 +125,18 @@ describe('a job that depends on others', () => {
     const results = await jobs.submit(IDENTITY, [item(1, 9), item(2, 1)]);
     expect(results.map((result) => result.ok || result.code)).toEqual(['unknownDependency', 'unknownDependency']);
     expect(proposed).toHaveLength(1);
+  });
+
+  it('learns nothing of the ends of others when a job asks for its child', async () => {
+    const { jobs, item, end, replica } = setUpState();
+    await jobs.submit(IDENTITY, [item(1), item(2)]);
+    end(1);
+    replica.local(submit(3, { spec: { parent: jobId(2) } }), cancel(3));
+    const asJob: Identity = {
+      principal: { id: 'job', token: null, kind: 'job', job: { id: jobId(2), attempt: 1 } },
+      scopes: [],
+    };
+    const results = await jobs.submit(asJob, [item(4, 1), item(5, 3)]);
+    expect(results).toMatchObject([{ ok: false, code: 'unknownDependency' }, { ok: true }]);
   });
 });

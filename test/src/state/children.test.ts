@@ -150,6 +150,27 @@ describe('a job with its own token', () => {
     expect(replica.propose(asJob(1), [close(1), close(3)])).toMatchObject([FORBIDDEN, { ok: true }]);
   });
 
+  it('lets them depend on itself and on each other, and on nothing that it may not see', () => {
+    const replica = withParent();
+    replica.local(submit(2), submit(3), childOf(1, 4), submit(8, { spec: { dependsOn: [{ job: jobId(3) }] } }));
+    const after = (n: number, on: number) => childOf(1, n, { dependsOn: [{ job: jobId(on), on: 'finished' }] });
+    const unknown = { ok: false, code: 'unknownDependency', field: 'dependsOn' };
+    expect(replica.propose(asJob(1), [after(5, 4), after(6, 1), after(7, 2)])).toMatchObject([
+      { ok: true },
+      { ok: true },
+      unknown,
+    ]);
+    // Whoever has a token of his own sees all jobs, and may submit for a parent.
+    expect(replica.local(after(7, 2))[0]).toMatchObject({ ok: true });
+    // The follow-up of an end tells as little, unless the job's node has read that it may.
+    const told = { ...after(9, 3), outcomes: [{ job: jobId(3), state: 'cancelled' }] } as never;
+    const both = [
+      { principal: LOCAL, origin: 'local', sequence: 1, commands: [cancel(3)] },
+      { principal: asJob(1), origin: 'job', sequence: 1, commands: [after(10, 3), told] },
+    ];
+    expect(replica.apply(both)).toMatchObject([[{ ok: true }], [unknown, { ok: true }]]);
+  });
+
   it('does nothing else, whatever it says of itself', () => {
     const replica = withParent();
     const others = [

@@ -56,6 +56,15 @@ describe('a group', () => {
     expect(replica.local(inGroup(1))[0]).toMatchObject({ ok: false, code: 'unknownGroup', field: 'group' });
   });
 
+  it('takes jobs of its project alone', () => {
+    const replica = TestReplica.withRunner();
+    replica.local(createGroup(1, { project: 'web' }));
+    const [other] = replica.local(inGroup(1));
+    expect(other).toMatchObject({ ok: false, code: 'wrongProject', field: 'project' });
+    expect(other).toHaveProperty('message', expect.stringMatching(/ the project web, the job of default/));
+    expect(replica.local(submit(1, { spec: { group: groupId(1), project: 'web' } }))[0]).toMatchObject({ ok: true });
+  });
+
   it('is no longer finished when one of its jobs is tried again', () => {
     const replica = TestReplica.withRunner();
     replica.local(createGroup(1), inGroup(1), close);
