@@ -93,7 +93,7 @@ async function measureProcesses(run: BenchRun, figures: Figures, node: NodeProce
   }
 }
 
-async function targetOf(node: NodeProcess, token: string): Promise<Target> {
+export async function targetOf(node: NodeProcess, token: string): Promise<Target> {
   const { http } = await node.requireFile();
   const colon = http.lastIndexOf(':');
   return { host: http.slice(0, colon), port: Number(http.slice(colon + 1)), token };

@@ -7,6 +7,7 @@ import { jobs } from './jobs.ts';
 import { lists } from './lists.ts';
 import { describeMachine } from './machine.ts';
 import { memory } from './memory.ts';
+import { million } from './million.ts';
 import { restart } from './restart.ts';
 import { scheduling } from './scheduling.ts';
 import { snapshot } from './snapshot.ts';
@@ -24,6 +25,7 @@ const TABLES: readonly Table[] = [
   lists,
   failover,
   memory,
+  million,
 ];
 const LEAST_COUNT = 10;
 
