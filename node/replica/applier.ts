@@ -172,7 +172,7 @@ export class Applier {
 /** Rebuilds the heap from the database. */
 export async function loadState(store: StateStore): Promise<ClusterState> {
   const state = new ClusterState();
-  for await (const record of store.load()) loadRecord(state, record);
+  for await (const records of store.load()) for (const record of records) loadRecord(state, record);
   finishLoading(state);
   return state;
 }

@@ -87,6 +87,32 @@ export async function* readRows(database: StateDatabase, range: RowRange): Async
   }
 }
 
+/** The same rows, some at a time; the next are read while those are worked on. */
+export async function* readParts(
+  database: StateDatabase,
+  range: Pick<RowRange, 'gte' | 'lt'>,
+): AsyncGenerator<readonly Row[]> {
+  const iterator = database.iterator({ ...range, fillCache: false, highWaterMarkBytes: READ_BYTES });
+  const read = (): Promise<Row[]> => {
+    const rows = iterator.nextv(READ_ROWS);
+    // It may fail before anyone waits for it.
+    rows.catch(() => undefined);
+    return rows;
+  };
+  let next = read();
+  try {
+    for (;;) {
+      const rows = await next;
+      if (rows.length === 0) return;
+      next = read();
+      yield rows;
+    }
+  } finally {
+    await next.catch(() => undefined);
+    await iterator.close();
+  }
+}
+
 export async function countRows(database: StateDatabase, range: Pick<RowRange, 'gte' | 'lt'>): Promise<number> {
   const keys = database.keys({ ...range, fillCache: false, highWaterMarkBytes: READ_BYTES });
   try {

@@ -16,6 +16,7 @@ import {
   readApplied,
   readFormer,
   readJobRows,
+  readParts,
   readRows,
   recordOf,
 } from './state-database.ts';
@@ -169,7 +170,7 @@ function createStateStore(database: StateDatabase, appliedAtOpening: Index): Sta
     },
     async *load() {
       await settled();
-      for (const range of LIVE_RECORDS) for await (const row of readRows(database, range)) yield recordOf(row);
+      for (const range of LIVE_RECORDS) for await (const rows of readParts(database, range)) yield rows.map(recordOf);
     },
     write,
     async get(table, key) {

@@ -49,10 +49,10 @@ export class SimStateStore implements StateStore {
     return this.#image.applied;
   }
 
-  async *load(): AsyncIterable<StateRecord> {
+  async *load(): AsyncIterable<readonly StateRecord[]> {
     await this.#settled();
     const keys = [...this.#image.rows.keys()].filter((key) => !key.startsWith(FINAL_JOB_LETTER)).toSorted();
-    for (const key of keys) yield recordOf(key, this.#image.rows.get(key));
+    for (const key of keys) yield [recordOf(key, this.#image.rows.get(key))];
   }
 
   write(records: readonly StateRecord[], applied: number): Promise<void> {

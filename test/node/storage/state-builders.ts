@@ -63,7 +63,7 @@ export async function collect<Item>(items: AsyncIterable<Item>): Promise<Item[]>
 
 /** Everything a store holds, in an order of its own. */
 export async function contents(store: StateStore): Promise<{ applied: number; records: readonly StateRecord[] }> {
-  const live = await collect(store.load());
+  const live = (await collect(store.load())).flat();
   const jobs = await collect(store.jobs(null));
   const final = jobs.filter(({ id }) => !live.some((record) => record.table === 'job' && record.key === id));
   const records = [...live, ...final.map((value): StateRecord => ({ table: 'job', key: value.id, value }))];
