@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { Readiness } from '../src/api/views.ts';
 import type { NodeId } from '../src/ids.ts';
+import type { LoadOf } from '../src/scheduling/measured-load.ts';
 import { answerDispatch } from './answer-dispatch.ts';
 import type { BlobClient } from './blobs/blob-client.ts';
 import { openBlobs } from './blobs/open-blobs.ts';
@@ -230,7 +231,8 @@ async function createServices(
   const capacity = new CapacityView({ network, self, isMember }, { dataDir: config.dataDir });
   const membership = new Membership({ self, replica, network, logger }, base.introduced);
   const search = new MemberSearch({ replica, network, logger }, (members) => membership.believe(members));
-  const duties = new LeaderDuties({ self, replica, logger }, config.timing);
+  const loadOf: LoadOf = (runner) => capacity.loadBeyondJobs(replica.state, runner);
+  const duties = new LeaderDuties({ self, replica, logger, loadOf }, config.timing);
   const metrics = new JobMetrics(registry, () => replica.state);
   const jobTokens = new JobTokens(founding);
   const tokens = new TokenService({ replica, jobTokens }, (token, expiresAt) =>
@@ -242,7 +244,7 @@ async function createServices(
     self,
     replica,
     own: new OwnThings({ replica, jobs }),
-    jobs: new JobService({ replica, jobs, watch, room: new HeapRoom(() => capacity.heaps()) }),
+    jobs: new JobService({ replica, jobs, watch, loadOf, room: new HeapRoom(() => capacity.heaps()) }),
     groups: new GroupService({ replica, watch }),
     queues: new QueueService(replica),
     schedules: new ScheduleService({ replica, lines: new CronLines(), now: Date.now }),

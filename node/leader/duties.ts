@@ -6,6 +6,7 @@ import type { MemberReport } from '../member-messages.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { NodeId } from '../../src/ids.ts';
 import { LIMITS } from '../../src/limits.ts';
+import type { LoadOf } from '../../src/scheduling/measured-load.ts';
 import { CronLines } from '../cron/cron-line.ts';
 import { Clock } from './clock.ts';
 import { decidesAboutQueuedJobs } from './decides-about-queued-jobs.ts';
@@ -15,6 +16,14 @@ import { LEADER_LIMITS, LEADER_TIMES } from './limits.ts';
 import { Placer } from './placer.ts';
 import { Purger } from './purger.ts';
 import { Voters } from './voters.ts';
+
+export interface LeaderDutiesDependencies {
+  readonly self: NodeId;
+  readonly replica: Replica;
+  readonly logger: Logger;
+  /** Where machines are busier than the state says. */
+  readonly loadOf: LoadOf;
+}
 
 /** What a node does only while it leads. Begins once its state holds everything committed before its term. */
 export class LeaderDuties {
@@ -28,12 +37,9 @@ export class LeaderDuties {
   #timer: NodeJS.Timeout | null = null;
   #reviewedAt = 0;
 
-  constructor(
-    { self, replica, logger }: { readonly self: NodeId; readonly replica: Replica; readonly logger: Logger },
-    timing: TimingConfig,
-  ) {
+  constructor({ self, replica, logger, loadOf }: LeaderDutiesDependencies, timing: TimingConfig) {
     this.#replica = replica;
-    this.#placer = new Placer(replica, logger);
+    this.#placer = new Placer({ replica, logger, loadOf });
     this.#clock = new Clock(replica, logger);
     this.#firer = new Firer({ replica, logger, lines: new CronLines() }, LEADER_LIMITS);
     this.#purger = new Purger(

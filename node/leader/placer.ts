@@ -1,9 +1,16 @@
 import type { Logger } from 'pino';
 import { SYSTEM } from '../../src/auth.ts';
 import type { Command } from '../../src/state/commands.ts';
+import type { LoadOf } from '../../src/scheduling/measured-load.ts';
 import { scheduleWithPreemption } from '../../src/scheduling/place.ts';
 import type { Replica } from '../replica/replica.ts';
 import { LEADER_LIMITS, LEADER_TIMES } from './limits.ts';
+
+export interface PlacerDependencies {
+  readonly replica: Pick<Replica, 'propose' | 'state'>;
+  readonly logger: Logger;
+  readonly loadOf: LoadOf;
+}
 
 /**
  * The leader's scheduler: whenever something that decides about waiting jobs has changed, it proposes placements.
@@ -12,12 +19,14 @@ import { LEADER_LIMITS, LEADER_TIMES } from './limits.ts';
 export class Placer {
   readonly #replica: Pick<Replica, 'propose' | 'state'>;
   readonly #logger: Logger;
+  readonly #loadOf: LoadOf;
   #state: 'off' | 'idle' | 'placing' = 'off';
   #changed = false;
 
-  constructor(replica: Pick<Replica, 'propose' | 'state'>, logger: Logger) {
+  constructor({ replica, logger, loadOf }: PlacerDependencies) {
     this.#replica = replica;
     this.#logger = logger;
+    this.#loadOf = loadOf;
   }
 
   start(): void {
@@ -43,6 +52,7 @@ export class Placer {
       const commands = scheduleWithPreemption(this.#replica.state, {
         limit: LEADER_LIMITS.placementsPerRound,
         random: Math.random,
+        load: this.#loadOf,
       });
       if (commands.length === 0) break;
       this.#changed ||= commands.length >= LEADER_LIMITS.placementsPerRound;

@@ -1,13 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { statfs } from 'node:fs/promises';
-import { freemem, loadavg } from 'node:os';
+import { availableParallelism, freemem, loadavg } from 'node:os';
 import { z } from 'zod';
 import type { RunnerView } from '../../src/api/views.ts';
 import type { NodeId } from '../../src/ids.ts';
+import { loadBeyondJobs } from '../../src/scheduling/measured-load.ts';
 import type { ChangeEvent } from '../../src/state/apply.ts';
+import type { ClusterState } from '../../src/state/state.ts';
 import type { PeerNetwork } from '../p2p/network.ts';
 import { decodeVersioned, encodeVersioned } from '../versioned.ts';
 import { heapShare, type HeapUse } from './heap-room.ts';
+
+const PROCESSORS = availableParallelism();
 
 const SAMPLE_MS = 1_000;
 /** An unchanged machine says so this often … */
@@ -27,6 +31,8 @@ const advertSchema = z.strictObject({
   diskFree: z.number().nonnegative(),
   /** Of the node's heap, from 0 to 1; nodes of an earlier version do not tell. */
   heap: z.number().min(0).max(1).optional(),
+  /** That `load1` is to be read against; nor do they tell this. */
+  processors: z.int().positive().optional(),
 });
 type Advert = z.infer<typeof advertSchema>;
 type Load = NonNullable<RunnerView['load']>;
@@ -75,6 +81,13 @@ export class CapacityView {
     return { load1, memoryFree, diskFree };
   }
 
+  /** How much less each runner has free than the state says, as its machine told it lately. */
+  loadBeyondJobs({ allocations }: Pick<ClusterState, 'allocations'>, runner: NodeId): number {
+    const load = this.loadOf(runner);
+    const processors = this.#heard.get(runner)?.advert.processors ?? null;
+    return loadBeyondJobs(load === null ? null : { ...load, processors }, allocations.get(runner));
+  }
+
   /** This node's own as it is now, and those of others as they told it last. */
   *heaps(): Generator<HeapUse, undefined> {
     yield { node: this.#self, share: heapShare() };
@@ -102,7 +115,7 @@ export class CapacityView {
     if (!due && this.#published !== null && !differs(load, this.#published.load)) return;
     this.#published = { load, at: now };
     this.#sequence += 1;
-    const advert: Advert = { session: this.#session, sequence: this.#sequence, ...load };
+    const advert: Advert = { session: this.#session, sequence: this.#sequence, processors: PROCESSORS, ...load };
     this.#heard.set(this.#self, { advert, at: now });
     this.#network.publishCapacity(encodeVersioned(advert));
   }

@@ -8,6 +8,7 @@ import type { JobId } from '../../src/ids.ts';
 import { type FinalState, isFinal } from '../../src/jobs/job.ts';
 import { planOf } from '../../src/jobs/plan.ts';
 import type { JobSpec } from '../../src/jobs/spec.ts';
+import type { LoadOf } from '../../src/scheduling/measured-load.ts';
 import { placeOne } from '../../src/scheduling/place.ts';
 import type { Command, CommandResult, Placement } from '../../src/state/commands.ts';
 import type { Consistency, ListQuery, SubmitItem, SubmitResult } from '../core.ts';
@@ -25,6 +26,8 @@ export interface JobServiceDependencies {
   readonly jobs: JobStore;
   readonly watch: JobWatch;
   readonly room: Pick<HeapRoom, 'expectRoom'>;
+  /** Where machines are busier than the state says. */
+  readonly loadOf: LoadOf;
 }
 
 type IdentifiedItem = SubmitItem & { readonly id: JobId };
@@ -37,12 +40,14 @@ export class JobService {
   /** Submissions that nobody has decided yet: apply knows those that come before, so they need not be looked for. */
   readonly #underWay = new Set<JobId>();
   readonly #room: JobServiceDependencies['room'];
+  readonly #loadOf: LoadOf;
 
   constructor(dependencies: JobServiceDependencies) {
     this.#replica = dependencies.replica;
     this.#jobs = dependencies.jobs;
     this.#watch = dependencies.watch;
     this.#room = dependencies.room;
+    this.#loadOf = dependencies.loadOf;
   }
 
   async submit(identity: Identity, given: readonly SubmitItem[]): Promise<readonly SubmitResult[]> {
@@ -170,7 +175,7 @@ export class JobService {
 
   /** The fast path: a guess from this node's state, which apply takes or leaves. */
   #place(spec: JobSpec): Placement | null {
-    return placeOne(this.#replica.state, planOf(spec), Math.random);
+    return placeOne(this.#replica.state, planOf(spec), Math.random, this.#loadOf);
   }
 }
 

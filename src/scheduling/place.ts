@@ -1,4 +1,4 @@
-import type { JobId, NodeId } from '../ids.ts';
+import type { JobId } from '../ids.ts';
 import type { QueuedJob } from '../jobs/job.ts';
 import { attemptOf } from '../jobs/lifecycle.ts';
 import type { JobPlan } from '../jobs/plan.ts';
@@ -8,10 +8,11 @@ import { type Allocation, type ClusterState, settingsOf } from '../state/state.t
 import { roomFor } from './claims.ts';
 import { accepts, hasRoom } from './feasibility.ts';
 import type { JobClass } from './lane.ts';
+import type { LoadOf } from './measured-load.ts';
 import { MOST_UNPLACED, preempt } from './preemption.ts';
-import { COMPARE_ALL_UP_TO, costAt, pickBest, PROBES, type Random } from './rank.ts';
+import { COMPARE_ALL_UP_TO, pickBest, PROBES, type Random } from './rank.ts';
 import { mostReserved, reservedFor } from './reservation.ts';
-import { type Search, type SeatAtRunner, seatOf, Seats } from './seats.ts';
+import { costOf, type Search, seatOf, Seats } from './seats.ts';
 import { type Shared, type Turn, Turns } from './turns.ts';
 
 /** Comparisons of a class of jobs with a runner in one call: some ten milliseconds of them … */
@@ -24,6 +25,8 @@ const SAMPLED_CLASSES = 8;
 type Assign = Extract<Command, { kind: 'assign' }>;
 type Preempt = Extract<Command, { kind: 'preempt' }>;
 
+const NO_LOAD: LoadOf = () => 0;
+
 /** Of a job that is submitted now. */
 const NEW_JOB = '' as JobId;
 
@@ -34,6 +37,8 @@ export interface ScheduleOptions {
   /** Of assignments. */
   readonly limit: number;
   readonly random: Random;
+  /** Where the machines are busier than the state says; left out: nowhere. */
+  readonly load?: LoadOf;
   /** Jobs that end in the same breath: what they take no longer counts for their queues and projects. */
   readonly ending?: readonly JobPlan[];
   /** One runner as it is about to be, in place of all. */
@@ -42,20 +47,17 @@ export interface ScheduleOptions {
 
 /**
  * The fast path of the accepting node: a runner for a job that is submitted now, as far as this node's state knows.
- * @param load how busy a machine says it is, from 0; 0 when nothing fresh is known
+ * @param load where the machines are busier than the state says
  * @returns null when something waits ahead of it, or no runner has room: the job is then queued
  */
-export function placeOne(
-  state: ClusterState,
-  plan: JobPlan,
-  random: Random,
-  load: (runner: NodeId) => number = () => 0,
-): Placement | null {
+export function placeOne(state: ClusterState, plan: JobPlan, random: Random, load: LoadOf = NO_LOAD): Placement | null {
   if (!nothingWaitsAhead(state, plan)) return null;
-  const candidates = findCandidates(state.allocationList, { plan, id: NEW_JOB, sequence: Infinity }, random);
+  const job: NewJob = { plan, id: NEW_JOB, sequence: Infinity };
+  const seats = findCandidates(state.allocationList, job, random).map((allocation) =>
+    seatOf(allocation, roomFor(job, allocation), load),
+  );
   const { strategy } = settingsOf(state, plan.queue);
-  const costOf = (seat: SeatAtRunner): number => costAt(seat, plan.demand, strategy) + load(seat.placement.runner);
-  return pickBest(candidates, costOf, random)?.placement ?? null;
+  return pickBest(seats, (seat) => costOf(seat, plan.demand, strategy), random)?.placement ?? null;
 }
 
 /**
@@ -83,7 +85,8 @@ export function scheduleWithPreemption(
 
 function playRound(state: Schedulable, options: ScheduleOptions): Round {
   const turns = new Turns(state, options.ending ?? []);
-  const seats = new Seats(options.only === undefined ? state.allocationList : [options.only], options.random);
+  const { only, random, load: loadOf = NO_LOAD } = options;
+  const seats = new Seats(only === undefined ? state.allocationList : [only], { random, loadOf });
   const round: Round = { turns, seats, searches: new Map(), seen: new Set(), reserved: 0, commands: [], unplaced: [] };
   while (round.commands.length < options.limit) {
     if (seats.checks + turns.passed * CLASS_CHECKS > MAX_CHECKS) {
@@ -179,13 +182,12 @@ function assignment(job: QueuedJob, placement: Placement): Assign {
 }
 
 /** All that have room when runners are few; two random ones when they are many. */
-function findCandidates(runners: readonly Allocation[], job: NewJob, random: Random): SeatAtRunner[] {
-  const seat = (allocation: Allocation) => seatOf(allocation, roomFor(job, allocation));
+function findCandidates(runners: readonly Allocation[], job: NewJob, random: Random): readonly Allocation[] {
   if (runners.length > COMPARE_ALL_UP_TO) {
     const found = probe(runners, job, random);
-    if (found.size > 0) return [...found].map(seat);
+    if (found.size > 0) return [...found];
   }
-  return runners.filter((allocation) => canTake(allocation, job)).map(seat);
+  return runners.filter((allocation) => canTake(allocation, job));
 }
 
 function probe(runners: readonly Allocation[], job: NewJob, random: Random): Set<Allocation> {

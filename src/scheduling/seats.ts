@@ -9,6 +9,7 @@ import type { Placement } from '../state/commands.ts';
 import type { Allocation } from '../state/state.ts';
 import { compareClaims, roomBehindClaims, unclaimed } from './claims.ts';
 import { accepts, hasRoom, type Wanted } from './feasibility.ts';
+import type { LoadOf } from './measured-load.ts';
 import { COMPARE_ALL_UP_TO, costAt, pickBest, PROBES, type Random, type Seat } from './rank.ts';
 
 /** A runner as a scratch copy: what is free there shrinks with each decision, and the state stays as it is. */
@@ -16,6 +17,7 @@ export interface SeatAtRunner extends Seat {
   readonly placement: Placement;
   free: Resources;
   attempts: number;
+  readonly load: number;
 }
 
 /** Where one class of jobs may go: by chance while most runners have room, then among those that were found to have. */
@@ -33,14 +35,20 @@ const YES = 1;
 const NO = 2;
 
 /** @param free what it offers there */
-export function seatOf({ record, jobs }: Allocation, free: Resources): SeatAtRunner {
+export function seatOf({ record, jobs }: Allocation, free: Resources, loadOf: LoadOf): SeatAtRunner {
   const placement = { runner: record.id, incarnation: record.incarnation };
-  return { placement, total: record.total, free, attempts: jobs.size };
+  return { placement, total: record.total, free, attempts: jobs.size, load: loadOf(record.id) };
+}
+
+/** Smaller where a job is rather placed. */
+export function costOf(seat: SeatAtRunner, demand: Resources, strategy: QueueSettings['strategy']): number {
+  return costAt(seat, demand, strategy) + seat.load;
 }
 
 /** All runners that are ready, during one call of the scheduler. */
 export class Seats {
   readonly #random: Random;
+  readonly #loadOf: LoadOf;
   readonly #allocations: readonly Allocation[];
   /** Made when a runner is first looked at closely. */
   readonly #seats: (SeatAtRunner | undefined)[];
@@ -56,8 +64,12 @@ export class Seats {
   /** Runners compared so far. */
   checks = 0;
 
-  constructor(allocations: readonly Allocation[], random: Random) {
+  constructor(
+    allocations: readonly Allocation[],
+    { random, loadOf }: { readonly random: Random; readonly loadOf: LoadOf },
+  ) {
     this.#random = random;
+    this.#loadOf = loadOf;
     this.#allocations = allocations.filter(({ record }) => record.state === 'ready');
     this.#seats = Array.from(this.#allocations, () => undefined);
     this.#room = new Float64Array(this.#allocations.length * COLUMNS);
@@ -78,7 +90,7 @@ export class Seats {
   take(search: Search, strategy: QueueSettings['strategy']): Placement | null {
     const { demand } = search.wanted;
     const drawn = this.#draw(search).map((at) => ({ at, ...this.#seat(at) }));
-    const best = pickBest(drawn, (seat) => costAt(seat, demand, strategy), this.#random);
+    const best = pickBest(drawn, (seat) => costOf(seat, demand, strategy), this.#random);
     if (best === null) return null;
     return this.#place(best.at, demand);
   }
@@ -242,7 +254,7 @@ export class Seats {
     const known = this.#seats[at];
     if (known !== undefined) return known;
     const allocation = this.#allocations[at] as Allocation;
-    const made = seatOf(allocation, unclaimed(allocation));
+    const made = seatOf(allocation, unclaimed(allocation), this.#loadOf);
     this.#seats[at] = made;
     return made;
   }

@@ -5,6 +5,7 @@ import { assignJob, endJob, submitJob } from '../../src/jobs/lifecycle.ts';
 import { planOf } from '../../src/jobs/plan.ts';
 import type { JobSpec } from '../../src/jobs/spec.ts';
 import { followOn } from '../../src/scheduling/follow-on.ts';
+import { type LoadOf, loadBeyondJobs } from '../../src/scheduling/measured-load.ts';
 import { schedule } from '../../src/scheduling/place.ts';
 import { ChangeSet } from '../../src/state/change-set.ts';
 import type { Command, Refusal } from '../../src/state/commands.ts';
@@ -71,7 +72,7 @@ function measureMix(mix: Mix, jobs: number, decisions: number, figures: Figures)
   decide(state, Number.POSITIVE_INFINITY, random);
   let full = 0;
   for (let n = 0; n < FULL_CALLS; n += 1) {
-    full += timed(() => schedule(state, { limit: LEADER_LIMITS.placementsPerRound, random })).ms;
+    full += timed(() => schedule(state, { limit: LEADER_LIMITS.placementsPerRound, random, load: loadIn(state) })).ms;
   }
   figures.record('full', full / FULL_CALLS);
   let atEnds = 0;
@@ -96,13 +97,21 @@ function decide(state: ClusterState, decisions: number, random: () => number): {
   const spent: number[] = [];
   let made = 0;
   while (made < decisions) {
-    const { ms, value } = timed(() => schedule(state, { limit: LEADER_LIMITS.placementsPerRound, random }));
+    const { ms, value } = timed(() =>
+      schedule(state, { limit: LEADER_LIMITS.placementsPerRound, random, load: loadIn(state) }),
+    );
     if (value.length === 0) break;
     spent.push(ms);
     made += value.length;
     assignAll(state, value);
   }
   return { spent, made };
+}
+
+/** Each machine has told of its load. */
+function loadIn({ allocations }: ClusterState): LoadOf {
+  const measured = { load1: 1, memoryFree: 2 ** 39, processors: 64 };
+  return (runner) => loadBeyondJobs(measured, allocations.get(runner));
 }
 
 function assignAll(state: ClusterState, commands: readonly Extract<Command, { kind: 'assign' }>[]): void {

@@ -1,8 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { PeerNetwork } from '../../../node/p2p/network.ts';
 import { CapacityView } from '../../../node/service/capacity.ts';
 import { encodeVersioned } from '../../../node/versioned.ts';
 import type { NodeId } from '../../../src/ids.ts';
+import { amounts, I1, register, TestReplica } from '../../src/builders.ts';
 
 const MEMBER = 'member' as NodeId;
 const STRANGER = 'stranger' as NodeId;
@@ -19,7 +20,15 @@ function setUp() {
   const view = new CapacityView({ network, self: 'self' as NodeId, isMember }, { dataDir: '/' });
   view.start();
   view.stop();
-  const advert = encodeVersioned({ session: 's', sequence: 1, load1: 2, memoryFree: 3, diskFree: 4, heap: 0.5 });
+  const advert = encodeVersioned({
+    session: 's',
+    sequence: 1,
+    load1: 2,
+    memoryFree: 3,
+    diskFree: 4,
+    heap: 0.5,
+    processors: 4,
+  });
   return { view, hear: (from: NodeId) => hear(from, advert) };
 }
 
@@ -47,5 +56,24 @@ describe('what machines tell of their load', () => {
       { node: 'self', share: expect.any(Number) },
       { node: MEMBER, share: 0.5 },
     ]);
+  });
+
+  it('tells how much less a runner has free than the state says, until that is half a minute old', () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    try {
+      const { view, hear } = setUp();
+      const cluster = TestReplica.founded();
+      cluster.system(register(MEMBER, I1, amounts({ memoryBytes: 0 })));
+      expect(view.loadBeyondJobs(cluster.state, MEMBER)).toBe(0);
+      hear(MEMBER);
+      // Two of four processors are taken, and the state knows of no job.
+      expect(view.loadBeyondJobs(cluster.state, MEMBER)).toBe(0.25);
+      vi.advanceTimersByTime(30_000);
+      expect(view.loadBeyondJobs(cluster.state, MEMBER)).toBe(0.25);
+      vi.advanceTimersByTime(1);
+      expect(view.loadBeyondJobs(cluster.state, MEMBER)).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });

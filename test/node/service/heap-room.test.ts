@@ -20,7 +20,7 @@ describe('room for further jobs', () => {
   it('is asked for before anything is proposed', async () => {
     const replica = { propose: () => expect.unreachable() } as unknown as Replica;
     const room = new HeapRoom(() => [FULL]);
-    const jobs = new JobService({ replica, jobs: {} as JobStore, watch: new JobWatch(), room });
+    const jobs = new JobService({ replica, jobs: {} as JobStore, watch: new JobWatch(), room, loadOf: () => 0 });
     const identity = { principal: { id: 'local', token: null, kind: 'local' as const }, scopes: ['admin' as const] };
     const submission = jobs.submit(identity, [{ spec: { command: ['true'] }, idempotency: null }]);
     await expect(submission).rejects.toMatchObject({ code: 'overloaded' });

@@ -24,7 +24,7 @@ function setUp() {
       return commands.map(() => ({ ok: true as const }));
     },
   } as unknown as Replica;
-  const jobs = new JobService({ replica, jobs: {} as JobStore, watch: new JobWatch(), room: ROOM });
+  const jobs = new JobService({ replica, jobs: {} as JobStore, watch: new JobWatch(), room: ROOM, loadOf: () => 0 });
   const submit = (count: number, stdin: string) =>
     jobs.submit(
       IDENTITY,
@@ -76,6 +76,7 @@ function setUpState() {
     } as unknown as JobStore,
     watch: new JobWatch(),
     room: ROOM,
+    loadOf: () => 0,
   });
   const item = (n: number, ...on: readonly number[]) => ({
     id: jobId(n),
