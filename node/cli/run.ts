@@ -6,6 +6,7 @@ import type { JobSpec } from '../../src/jobs/spec.ts';
 import type { CommandContext, StopSignal } from './command-context.ts';
 import { connect } from './connect.ts';
 import { EXIT } from './exit-codes.ts';
+import { describeExplanation } from './explain.ts';
 import { describeEnd, exitCodeOfJob, exitCodeOfSignal } from './job-exit.ts';
 import type { ConnectionOptions, SpecOptions } from './options.ts';
 import { plain } from './plain-text.ts';
@@ -16,10 +17,15 @@ export interface RunOptions extends ConnectionOptions, SpecOptions {
   readonly detach?: true;
 }
 
+/** When a person at a terminal is told why nothing has come yet. */
+const HINT_AFTER_MS = 5_000;
+
+/** @param hintAfterMs for tests */
 export async function run(
   context: CommandContext,
   [command]: readonly [command: readonly string[]],
   options: RunOptions,
+  hintAfterMs: number = HINT_AFTER_MS,
 ): Promise<number> {
   const client = connect(context, options);
   const spec = (await specFromFlags(context, command, options)) as JobSpec;
@@ -28,7 +34,7 @@ export async function run(
     await (options.json === true ? context.stdout.json(job) : context.stdout.line(job.id));
     return EXIT.done;
   }
-  return new Attended(context, client, options).run(spec);
+  return new Attended(context, client, options, hintAfterMs).run(spec);
 }
 
 /** A job that somebody watches: its output comes here, and interrupts go to it. */
@@ -39,12 +45,15 @@ class Attended {
   readonly #format: ErrorFormat;
   readonly #leave = new AbortController();
   #id: string | null = null;
-  #interruptedBy: StopSignal | null = null;
+  readonly #hintAfterMs: number;
+  /** SIGPIPE: nobody reads its output any more. */
+  #interruptedBy: StopSignal | 'SIGPIPE' | null = null;
 
-  constructor(context: CommandContext, client: QuorateClient, options: RunOptions) {
+  constructor(context: CommandContext, client: QuorateClient, options: RunOptions, hintAfterMs: number) {
     this.#context = context;
     this.#client = client;
     this.#options = options;
+    this.#hintAfterMs = hintAfterMs;
     this.#format = errorFormat(options);
   }
 
@@ -69,8 +78,29 @@ class Attended {
     const { id } = await this.#client.jobs.submit(spec, { signal });
     this.#id = id;
     if (this.#interruptedBy !== null) void this.#cancel(id);
-    if (this.#options.json !== true) await this.#showOutput(id);
-    return this.#client.jobs.wait(id, { signal });
+    const stopHint = this.#hintWhenItWaits(id);
+    try {
+      if (this.#options.json !== true) await this.#showOutput(id);
+      return await this.#client.jobs.wait(id, { signal });
+    } finally {
+      stopHint();
+    }
+  }
+
+  /** A person at a terminal is told once why it has not started. Returns what undoes it. */
+  #hintWhenItWaits(id: string): () => void {
+    const { stderr } = this.#context;
+    if (!stderr.isTerminal || this.#options.json === true) return () => undefined;
+    const hint = async (): Promise<void> => {
+      const explanation = await this.#client.jobs.explain(id, { signal: this.#leave.signal });
+      if (explanation.state !== 'waiting' && explanation.state !== 'queued') return;
+      const [what = '', ...reasons] = describeExplanation(explanation).map(plain);
+      await stderr.line([`quorate: not started yet, ${what}`, ...reasons].join('\n'));
+      await stderr.line(`  next: wait, or ctrl-C to cancel it; again: quorate explain ${id}`);
+    };
+    // Only a hint: whatever is wrong is told by what waits for the job.
+    const timer = setTimeout(() => void hint().catch(() => undefined), this.#hintAfterMs);
+    return () => clearTimeout(timer);
   }
 
   /** The output is not the job: when it cannot be had, the end is still waited for. */
@@ -79,6 +109,7 @@ class Attended {
     try {
       for await (const chunk of this.#client.jobs.logs(id, { follow: true, signal: this.#leave.signal })) {
         await (chunk.stream === 'stdout' ? stdout : stderr).write(chunk.data);
+        if (stdout.closed && this.#interruptedBy === null) this.#interrupted('SIGPIPE');
       }
     } catch (error) {
       if (this.#leave.signal.aborted || !(error instanceof ApiError)) throw error;
@@ -87,7 +118,7 @@ class Attended {
   }
 
   /** The first one cancels the job, the second one leaves it alone. */
-  #interrupted(signal: StopSignal): void {
+  #interrupted(signal: StopSignal | 'SIGPIPE'): void {
     if (this.#interruptedBy !== null) {
       this.#leave.abort(new Error('interrupted twice'));
       return;
@@ -150,6 +181,6 @@ class Attended {
   }
 }
 
-function codeOf(signal: StopSignal): number {
+function codeOf(signal: StopSignal | 'SIGPIPE'): number {
   return exitCodeOfSignal(signal) ?? EXIT.failed;
 }

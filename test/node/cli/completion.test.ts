@@ -37,6 +37,18 @@ describe('completion in bash', () => {
       ['--runner-lease', '--runner-lost-after'],
     ],
     [['jobs', '--state', 'f'], ['failed']],
+    [
+      ['top', '--'],
+      ['--once', '--interval', '--json'],
+    ],
+    [
+      ['group', 'wait', '--'],
+      ['--close', '--quiet'],
+    ],
+    [
+      ['schedule', ''],
+      ['create', 'list', 'trigger'],
+    ],
     [['completion', 'z'], ['zsh']],
     [['re'], ['recover', 'rejoin', 'restore']],
     [
@@ -64,7 +76,7 @@ describe('completion in bash', () => {
 describe.each(['bash', 'zsh', 'fish'] as const)('the script for %s', (shell) => {
   it('knows every command and every long option', () => {
     const script = completionScript(shell, program);
-    for (const command of program.commands) {
+    for (const command of program.commands.flatMap((one) => [one, ...one.commands])) {
       expect(script).toContain(command.name());
       for (const { long } of command.options)
         expect(script).toContain(shell === 'fish' ? `-l ${long?.slice(2)}` : long);

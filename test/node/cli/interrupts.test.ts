@@ -2,8 +2,11 @@ import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_p
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
+import { run } from '../../../node/cli/run.ts';
 import { answerJson, END_EVENT, type FakeHandler, JOB_ID, jobView, logEvent } from '../../support/fake-api.ts';
+import { fakeContext, FakeTerminal } from '../../support/fake-terminal.ts';
 import { cleanEnvironment, QUORATE } from '../../support/node-process.ts';
 import { useFakeCommandLine } from '../../support/use-fake-command-line.ts';
 
@@ -99,6 +102,59 @@ describe('quorate run', () => {
     setTimeout(() => answer.resolve(), 100);
     await job.cancelled;
     expect(await run.exit).toEqual([130, null]);
+  });
+});
+
+describe('quorate run with a reader that goes away', () => {
+  it('cancels the job and ends as a program of this machine would', async () => {
+    const cancelled = Promise.withResolvers<void>();
+    cli.api.handler = ({ method, path }, response) => {
+      if (path.endsWith('/logs')) {
+        const timer = setInterval(() => response.write(logEvent('stdout', 'line\n')), 5);
+        void cancelled.promise.then(() => {
+          clearInterval(timer);
+          response.end(END_EVENT);
+        });
+        return undefined;
+      }
+      if (path.endsWith('/cancel')) cancelled.resolve();
+      if (method === 'POST') return answerJson(response, jobView({ state: 'running' }), 201);
+      return answerJson(response, jobView({ state: 'cancelled', exitCode: null }));
+    };
+    const started = spawn('bash', ['-c', '"$0" run -- yes | head -n 2; echo "${PIPESTATUS[0]}"', QUORATE], {
+      env: cleanEnvironment({ QUORATE_URL: cli.api.url }),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    child = started;
+    expect(await text(started.stdout)).toBe('line\nline\n141\n');
+  });
+});
+
+describe('quorate run at a terminal', () => {
+  const waiting = { state: 'waiting', why: 'notBefore', until: '2030-01-01T00:00:00.000Z' };
+
+  it.each<[string, object, boolean]>([
+    ['tells once why the job has not started', waiting, true],
+    ['tells nothing of one that runs', { state: 'running', runner: 'r', attempt: 1 }, false],
+  ])('%s', async (_what, explanation, isTold) => {
+    const explained = Promise.withResolvers<void>();
+    cli.api.handler = async ({ method, path }, response) => {
+      if (path.endsWith('/explain')) {
+        response.on('close', () => explained.resolve());
+        return answerJson(response, explanation);
+      }
+      if (path.endsWith('/logs')) return response.end(END_EVENT);
+      if (path.endsWith('/wait')) {
+        await explained.promise;
+        await sleep(50);
+      }
+      return answerJson(response, jobView(), method === 'POST' ? 201 : 200);
+    };
+    const context = fakeContext({ QUORATE_URL: cli.api.url }, new FakeTerminal({ columns: 200 }));
+    expect(await run(context, [['true']], {}, 1)).toBe(0);
+    const shown = context.terminal.lines.join('\n');
+    if (isTold) expect(shown).toMatch(/not started yet, waiting until 2030.*\n {2}next: .*quorate explain/);
+    else expect(shown).toBe('');
   });
 });
 

@@ -86,6 +86,13 @@ describe('a frame', () => {
     expect(text).not.toContain('more');
   });
 
+  it('leaves no heading out for a row that would fit without it', () => {
+    const runners = Array.from({ length: 11 }, (_, i) => runnerView(`r${10 + i}`, 0));
+    const text = textOf(snapshotOf({ runners, queues: [] }), { rows: 24 });
+    expect(text).toMatch(/^… 2 more$/m);
+    expect(text).toMatch(/QUEUE.*\nnone$/);
+  });
+
   it('shows names that hold control characters as one plain line', () => {
     const queues = [queueView('evil\u001b[2J\u001b]0;title\u0007\nname\u202e')];
     const text = textOf(snapshotOf({ queues }));

@@ -1,9 +1,12 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { top, type TopOptions } from '../../../../node/cli/top/top.ts';
 import type { Snapshot } from '../../../../node/cli/top/snapshot.ts';
 import { answerJson, answerProblem, FakeApi, type FakeHandler, refusedUrl } from '../../../support/fake-api.ts';
 import { fakeContext, FakeTerminal } from '../../../support/fake-terminal.ts';
 import { runQuorate } from '../../../support/command-line.ts';
+import { cleanEnvironment, QUORATE } from '../../../support/node-process.ts';
 import { waitUntil } from '../../../support/wait-until.ts';
 import { clusterView, memberView, queueView, runnerView, statsView } from './builders.ts';
 
@@ -97,6 +100,24 @@ describe('quorate top', () => {
     expect([terminal.cursor, context.keyboard.isRaw]).toEqual(['shown', false]);
     context.keyboard.write('q');
     await over;
+  });
+
+  // A terminal of the system's, where there is what makes one.
+  it.skipIf(spawnSync('script', ['--version']).status !== 0)('gives a real terminal back', async () => {
+    const command = `stty cols 80 rows 24; ${QUORATE} top --interval 100ms; stty -a`;
+    const person = spawn('script', ['--quiet', '--flush', '--command', command, '/dev/null'], {
+      env: cleanEnvironment({ QUORATE_URL: api.url, TERM: 'xterm', SHELL: '/bin/sh' }),
+    });
+    let seen = '';
+    person.stdout.setEncoding('utf8').on('data', (part: string) => (seen += part));
+    const ended = once(person, 'close');
+    await waitUntil('a frame', () => (seen.includes('nightly') && seen.includes('q quit') ? true : null));
+    person.stdin.write('q');
+    await ended;
+    const [during = '', after = ''] = seen.split('\u001b[?1049l');
+    expect(during).toContain('\u001b[?1049h\u001b[?25l');
+    expect(after).toMatch(/ icanon /);
+    expect(after).toMatch(/ echo /);
   });
 
   it('keeps the last picture while no node answers, says so, and goes on', async () => {
