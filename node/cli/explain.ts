@@ -119,6 +119,8 @@ function describeKept(reason: Exclude<Reason, { readonly kind: 'paused' | 'limit
       return 'draining: given no further jobs';
     case 'attempts':
       return 'with as many attempts as one may hold';
+    case 'parents':
+      return 'full of jobs whose children are not final: if they wait for them, nothing goes on; see docs/fan-out.md';
     case 'constraint':
       return `without "${reason.constraint}"`;
     case 'resource': {

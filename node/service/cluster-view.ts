@@ -2,6 +2,7 @@ import type { ClusterView, MemberView } from '../../src/api/views.ts';
 import type { NodeId } from '../../src/ids.ts';
 import type { VoterPolicy } from '../../src/state/records.ts';
 import type { ClusterState } from '../../src/state/state.ts';
+import { isAllHeldByParents } from '../../src/scheduling/parents.ts';
 import { voterPolicyOf } from '../../src/state/voter-policy.ts';
 import { formatDuration } from '../../src/units.ts';
 import type { MemberPosition, MemberReport } from '../member-messages.ts';
@@ -59,6 +60,7 @@ export function pictureOf({
     configuration: consensus.configuration,
     isAlive: (node) => living.has(node),
     wishOf: (node) => wishOf(state, node),
+    isHeldByParents: () => isAllHeldByParents(state),
   };
 }
 

@@ -9,6 +9,8 @@ export interface MemberPicture {
   readonly configuration: Configuration;
   isAlive(node: NodeId): boolean;
   wishOf(node: NodeId): MemberWish | null;
+  /** Nothing but jobs that may wait for their children has room, and queued ones find none. */
+  isHeldByParents(): boolean;
 }
 
 /** How many more voters may fail before the cluster stops; 0 also where it has stopped already. */
@@ -18,7 +20,7 @@ export function faultTolerance({ configuration, isAlive }: MemberPicture): numbe
 
 /** What a person should see to, the gravest first. A cluster of one member is warned of nothing: it was meant so. */
 export function clusterWarnings(picture: MemberPicture): readonly WarningView[] {
-  return [...quorumWarnings(picture), ...voterWarnings(picture), ...wishWarnings(picture)];
+  return [...quorumWarnings(picture), ...voterWarnings(picture), ...wishWarnings(picture), ...roomWarnings(picture)];
 }
 
 function quorumWarnings({ configuration, isAlive }: MemberPicture): WarningView[] {
@@ -67,4 +69,11 @@ function wishWarnings({ configuration, wishOf }: MemberPicture): WarningView[] {
       member: node,
     })),
   ];
+}
+
+function roomWarnings({ isHeldByParents }: MemberPicture): WarningView[] {
+  if (!isHeldByParents()) return [];
+  const detail =
+    'every runner is full of jobs whose children are not final, and queued jobs find no room: if these jobs wait for their children, nothing goes on; cancel some, and give such jobs no processor';
+  return [{ code: 'heldByParents', detail, member: null }];
 }

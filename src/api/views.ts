@@ -188,7 +188,14 @@ export interface MemberView {
   readonly lastSeen: string | null;
 }
 
-export const WARNING_CODES = ['quorumLost', 'quorumAtRisk', 'voterUnreachable', 'evenVoters', 'wishPending'] as const;
+export const WARNING_CODES = [
+  'quorumLost',
+  'quorumAtRisk',
+  'voterUnreachable',
+  'evenVoters',
+  'wishPending',
+  'heldByParents',
+] as const;
 
 /** What a person should see to. */
 export interface WarningView {

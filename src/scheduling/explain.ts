@@ -10,6 +10,7 @@ import { type Allocation, type ClusterState, isLive, settingsOf } from '../state
 import { roomFor } from './claims.ts';
 import { couldHold } from './feasibility.ts';
 import { type LowerPriority, lowerPriority } from './lower-priority.ts';
+import { isHeldByParents } from './parents.ts';
 import { dominantShare, type LimitInTheWay, limitInTheWay } from './use.ts';
 
 /** Why a job is where it is, in data. */
@@ -73,6 +74,8 @@ export interface TurnOfJob {
 /** `runners`: how many it keeps the job from. One runner may be counted under several. */
 export type Reason =
   | { readonly kind: 'lost' | 'draining' | 'attempts'; readonly runners: number }
+  /** Full of jobs whose children are not final: where they wait for them in their own process, nothing goes on. */
+  | { readonly kind: 'parents'; readonly runners: number }
   | { readonly kind: 'paused'; readonly queue: string; readonly runners: number }
   | ({
       readonly kind: 'limit';
@@ -150,6 +153,7 @@ function explainQueued(state: ClusterState, job: QueuedJob): Explanation {
     countOf('attempts', ready, isFull),
     ...constraintReasons(plan, ready),
     ...resourceReasons(plan, ready),
+    parentsReason(state, plan, ready),
   ].filter((reason) => reason.runners > 0 || held.includes(reason));
   const fitting = ready.filter(
     (allocation) =>
@@ -217,6 +221,12 @@ function countOf(
   keeps: (allocation: Allocation) => boolean,
 ): Reason {
   return { kind, runners: runners.filter(keeps).length };
+}
+
+function parentsReason(state: ClusterState, plan: JobPlan, ready: readonly Allocation[]): Reason {
+  const isFullOfParents = (allocation: Allocation): boolean =>
+    demandsOf(plan).some(({ of, wanted }) => wanted > of(allocation.free)) && isHeldByParents(state, allocation);
+  return { kind: 'parents', runners: ready.filter(isFullOfParents).length };
 }
 
 function constraintReasons({ constraints }: JobPlan, ready: readonly Allocation[]): Reason[] {

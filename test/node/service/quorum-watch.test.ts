@@ -19,6 +19,7 @@ function setUp() {
       configuration: { voters: ids('abc'), outgoing: [], learners: [], learnersNext: [] },
       isAlive: (node) => alive.includes(node),
       wishOf: () => null,
+      isHeldByParents: () => false,
     }),
     role: () => role,
   });
