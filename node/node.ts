@@ -50,6 +50,7 @@ import { ClusterService } from './service/cluster-service.ts';
 import { EventFeed } from './service/event-feed.ts';
 import { GroupService } from './service/group-service.ts';
 import { QueueService } from './service/queue-service.ts';
+import { registerScheduleMetrics } from './service/schedule-metrics.ts';
 import { ScheduleService } from './service/schedule-service.ts';
 import { pictureOf } from './service/cluster-view.ts';
 import { JobTokens } from './service/job-tokens.ts';
@@ -232,8 +233,10 @@ async function createServices(
   const membership = new Membership({ self, replica, network, logger }, base.introduced);
   const search = new MemberSearch({ replica, network, logger }, (members) => membership.believe(members));
   const loadOf: LoadOf = (runner) => capacity.loadBeyondJobs(replica.state, runner);
-  const duties = new LeaderDuties({ self, replica, logger, loadOf }, config.timing);
+  const room = new HeapRoom(() => capacity.heaps());
+  const duties = new LeaderDuties({ self, replica, logger, loadOf, room }, config.timing);
   const metrics = new JobMetrics(registry, () => replica.state);
+  registerScheduleMetrics(registry, () => replica.state);
   const jobTokens = new JobTokens(founding);
   const tokens = new TokenService({ replica, jobTokens }, (token, expiresAt) =>
     formatJoinToken(founding, network, token, expiresAt),
@@ -244,10 +247,10 @@ async function createServices(
     self,
     replica,
     own: new OwnThings({ replica, jobs }),
-    jobs: new JobService({ replica, jobs, watch, loadOf, room: new HeapRoom(() => capacity.heaps()) }),
+    jobs: new JobService({ replica, jobs, watch, loadOf, room }),
     groups: new GroupService({ replica, watch }),
     queues: new QueueService(replica),
-    schedules: new ScheduleService({ replica, lines: new CronLines(), now: Date.now }),
+    schedules: new ScheduleService({ replica, lines: new CronLines(), room, now: Date.now }),
     logs: new LogService({ self, replica, jobs, watch, network, reader }),
     events: feed,
     cluster: new ClusterService({ self, replica, network, capacity, inquiry }),

@@ -10,7 +10,7 @@ import type { LoadOf } from '../../src/scheduling/measured-load.ts';
 import { CronLines } from '../cron/cron-line.ts';
 import { Clock } from './clock.ts';
 import { decidesAboutQueuedJobs } from './decides-about-queued-jobs.ts';
-import { Firer } from './firer.ts';
+import { Firer, type FirerDependencies } from './firer.ts';
 import { Leases } from './leases.ts';
 import { LEADER_LIMITS, LEADER_TIMES } from './limits.ts';
 import { Placer } from './placer.ts';
@@ -23,6 +23,7 @@ export interface LeaderDutiesDependencies {
   readonly logger: Logger;
   /** Where machines are busier than the state says. */
   readonly loadOf: LoadOf;
+  readonly room: FirerDependencies['room'];
 }
 
 /** What a node does only while it leads. Begins once its state holds everything committed before its term. */
@@ -37,11 +38,11 @@ export class LeaderDuties {
   #timer: NodeJS.Timeout | null = null;
   #reviewedAt = 0;
 
-  constructor({ self, replica, logger, loadOf }: LeaderDutiesDependencies, timing: TimingConfig) {
+  constructor({ self, replica, logger, loadOf, room }: LeaderDutiesDependencies, timing: TimingConfig) {
     this.#replica = replica;
     this.#placer = new Placer({ replica, logger, loadOf });
     this.#clock = new Clock(replica, logger);
-    this.#firer = new Firer({ replica, logger, lines: new CronLines() }, LEADER_LIMITS);
+    this.#firer = new Firer({ replica, logger, lines: new CronLines(), room }, LEADER_LIMITS);
     this.#purger = new Purger(
       { replica, logger },
       { finalJobs: LIMITS.finalJobs, batch: LEADER_LIMITS.purgesPerRound },

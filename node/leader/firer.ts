@@ -11,6 +11,8 @@ export interface FirerDependencies {
   readonly replica: Pick<Replica, 'propose' | 'state'>;
   readonly logger: Logger;
   readonly lines: CronLines;
+  /** Throws a Fault while a node has no memory for further jobs. */
+  readonly room: { expectRoom(): void };
 }
 
 export interface FirerOptions {
@@ -19,6 +21,8 @@ export interface FirerOptions {
   /** Times that are counted as missed in one round. */
   readonly missedPerRound: number;
 }
+
+const PAUSES_MS = { failed: LEADER_TIMES.retryPauseMs, noRoom: LEADER_TIMES.roomPauseMs } as const;
 
 /** One time of leading; nothing that began in another counts. */
 interface Watch {
@@ -71,13 +75,13 @@ export class Firer {
       if (watch === this.#watch) this.#parts.logger.warn({ err: error }, 'due schedules were not fired');
       return 'failed' as const;
     });
-    if (outcome === 'failed') await new Promise((resolve) => setTimeout(resolve, LEADER_TIMES.retryPauseMs));
+    if (outcome !== 'done') await new Promise((resolve) => setTimeout(resolve, PAUSES_MS[outcome]));
     watch.state = 'waiting';
     if (watch === this.#watch) this.review();
   }
 
   /** @returns `failed`: something was refused, since a clock went back or another leader was first */
-  async #round(watch: Watch): Promise<'done' | 'failed'> {
+  async #round(watch: Watch): Promise<'done' | 'failed' | 'noRoom'> {
     const { replica, lines } = this.#parts;
     const { firingsPerRound, missedPerRound } = this.#options;
     const now = Date.now();
@@ -89,8 +93,20 @@ export class Firer {
       await moment.breathe();
     }
     if (watch !== this.#watch || commands.length === 0) return 'done';
+    if (commands.some(({ kind }) => kind === 'fireSchedule') && !this.#hasRoom()) return 'noRoom';
     const results = await replica.propose(SYSTEM, commands);
     return results.every(({ ok }) => ok) ? 'done' : 'failed';
+  }
+
+  /** What is due waits for it, and counts as late then. */
+  #hasRoom(): boolean {
+    try {
+      this.#parts.room.expectRoom();
+      return true;
+    } catch (error) {
+      this.#parts.logger.warn({ err: error }, 'due schedules wait: a node has no memory for their jobs');
+      return false;
+    }
   }
 }
 

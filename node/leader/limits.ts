@@ -18,6 +18,8 @@ export const LEADER_TIMES = {
   reviewMs: 500,
   /** Pause after a proposal of the leader's duties that the log did not take. */
   retryPauseMs: 100,
+  /** How often room for jobs of schedules is asked for while there is none. */
+  roomPauseMs: 1000,
   /** Work of cron lines that is done without letting the event loop turn. */
   cronSliceMs: 5,
   /** How often the clock is looked at while a schedule waits for its time: it may jump, and timers do not. */

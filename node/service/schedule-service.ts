@@ -10,11 +10,13 @@ import type { Command, CommandResult, Idempotency } from '../../src/state/comman
 import type { Consistency, ScheduleQuery } from '../core.ts';
 import type { CronLines } from '../cron/cron-line.ts';
 import type { Replica } from '../replica/replica.ts';
+import type { HeapRoom } from './heap-room.ts';
 import { expectTaken } from './results.ts';
 
 export interface ScheduleServiceDependencies {
   readonly replica: Pick<Replica, 'state' | 'propose' | 'barrier'>;
   readonly lines: CronLines;
+  readonly room: Pick<HeapRoom, 'expectRoom'>;
   readonly now: () => Timestamp;
 }
 
@@ -33,7 +35,8 @@ export class ScheduleService {
     name: string,
     settings: ScheduleSettings,
   ): Promise<{ readonly schedule: ScheduleView; readonly existed: boolean }> {
-    const { lines, now } = this.#parts;
+    const { lines, room, now } = this.#parts;
+    room.expectRoom();
     lines.expectToFire(settings.cron, settings.timeZone, now());
     const result = await this.#propose(identity, { kind: 'createSchedule', name, settings });
     return { schedule: this.#view(name, TIMES_TOLD), existed: result.ok && result.existed === true };
@@ -71,6 +74,7 @@ export class ScheduleService {
   }
 
   async trigger(identity: Identity, name: string, idempotency: Idempotency | null): Promise<FiringView> {
+    this.#parts.room.expectRoom();
     const id = uuidv7() as JobId;
     const result = await this.#propose(identity, { kind: 'triggerSchedule', name, job: id, idempotency });
     const { job = id } = result.ok ? result : {};

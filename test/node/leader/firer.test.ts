@@ -31,6 +31,7 @@ function setUp(options: Partial<typeof LEADER_LIMITS> = {}) {
   const replica = TestReplica.founded();
   const rounds: Command[][] = [];
   let fate: Fate = 'taken';
+  let isFull = false;
   const propose = async (principal: Principal, commands: readonly Command[]): Promise<readonly CommandResult[]> => {
     rounds.push([...commands]);
     const told = fate;
@@ -49,6 +50,11 @@ function setUp(options: Partial<typeof LEADER_LIMITS> = {}) {
     },
     logger: pino({ level: 'silent' }),
     lines: new CronLines(),
+    room: {
+      expectRoom() {
+        if (isFull) throw new Fault('overloaded', 'no room');
+      },
+    },
   };
   const leader = () => {
     const firer = new Firer(parts, { ...LEADER_LIMITS, ...options });
@@ -60,6 +66,8 @@ function setUp(options: Partial<typeof LEADER_LIMITS> = {}) {
     rounds,
     leader,
     let: (next: Fate) => (fate = next),
+    fill: () => (isFull = true),
+    empty: () => (isFull = false),
     make(name: string, some: Partial<ScheduleSettings> = {}) {
       replica.at = Math.max(replica.at, Date.now());
       replica.local(createSchedule(name, { overlap: 'allowAll', ...some }));
@@ -211,6 +219,19 @@ describe('Firer', () => {
     leader().start();
     await vi.advanceTimersByTimeAsync(2 * SECOND);
     expect(replica.schedule('bad')).toMatchObject({ timing: { state: 'over' }, lastError: { code: 'invalidCron' } });
+  });
+
+  it('fires nothing while a node has no room for jobs, and then the last of what was due', async () => {
+    const { leader, make, fired, fill, empty, replica } = setUp();
+    make('s', { cron: '* * * * * *' });
+    leader().start();
+    fill();
+    await vi.advanceTimersByTimeAsync(10 * SECOND + 1);
+    expect(fired('s')).toEqual([]);
+    empty();
+    await vi.advanceTimersByTimeAsync(SECOND);
+    expect(fired('s')[0]).toBeGreaterThanOrEqual(START + 10 * SECOND);
+    expect(replica.schedule('s').counts.missed).toBeGreaterThanOrEqual(9);
   });
 
   it('waits before it proposes again what the log did not take', async () => {

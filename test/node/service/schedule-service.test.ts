@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CronLines } from '../../../node/cron/cron-line.ts';
 import { ScheduleService } from '../../../node/service/schedule-service.ts';
-import type { Rejection } from '../../../src/errors.ts';
+import { Fault, type Rejection } from '../../../src/errors.ts';
 import type { ScheduleSettings } from '../../../src/schedules/schedule.ts';
 import type { Command } from '../../../src/state/commands.ts';
 import type { Principal } from '../../../src/auth.ts';
@@ -21,6 +21,7 @@ const day = (n: number) => new Date(START + 2 * 60 * 60 * 1000 + n * DAY).toISOS
 
 function setUp() {
   const replica = TestReplica.founded();
+  let isFull = false;
   const service = new ScheduleService({
     replica: {
       state: replica.state,
@@ -28,9 +29,14 @@ function setUp() {
       barrier: async () => 0 as never,
     },
     lines: new CronLines(),
+    room: {
+      expectRoom() {
+        if (isFull) throw new Fault('overloaded', 'no room');
+      },
+    },
     now: () => START,
   });
-  return { replica, service };
+  return { replica, service, fill: () => (isFull = true) };
 }
 
 const code = async (asked: Promise<unknown>) =>
@@ -93,6 +99,15 @@ describe('ScheduleService', () => {
     for (let n = 0; n < 20; n += 1) await service.trigger(WHO, 's', null);
     expect(await service.trigger(WHO, 's', key)).toMatchObject({ outcome: 'fired', job: first.job });
     expect(replica.state.jobs.size).toBe(21);
+  });
+
+  it('takes none and triggers none while a node has no room for jobs, and pauses them', async () => {
+    const { service, fill } = setUp();
+    await service.create(WHO, 's', SETTINGS);
+    fill();
+    expect(await code(service.create(WHO, 't', SETTINGS))).toBe('overloaded');
+    expect(await code(service.trigger(WHO, 's', null))).toBe('overloaded');
+    expect(await code(service.set(WHO, 's', { mode: 'paused' }))).toBe('none');
   });
 
   it('knows none that is not there', async () => {
