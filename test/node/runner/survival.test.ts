@@ -22,6 +22,7 @@ import type { Assignment, AttemptKey } from '../../../node/runner/ports.ts';
 import { createFrameDecoder, encodeFrame } from '../../../node/runner/frames.ts';
 import type { ToRunner } from '../../../node/runner/messages.ts';
 import { attemptLayout, runnerLayout, runnerRoot } from '../../../node/runner/layout.ts';
+import { readMeta } from '../../../node/runner/meta-file.ts';
 import { identifyProcess } from '../../../node/runner/process-identity.ts';
 import { readRunnerFile, takeRunnerFile } from '../../../node/runner/runner-file.ts';
 import type { Incarnation } from '../../../src/ids.ts';
@@ -251,7 +252,7 @@ describe('the runner process', () => {
     const dataDir = tempDataDir();
     const first = await connectNode(dataDir);
     const key = first.start(forever);
-    await until(() => existsSync(first.layout(key).meta));
+    await until(() => readMeta(first.layout(key)) !== null);
     const bystander = spawn('sleep', ['1000'], { detached: true });
     cleanUp(() => void bystander.kill('SIGKILL'));
     process.kill(first.pid, 'SIGSTOP');
