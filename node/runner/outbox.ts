@@ -1,15 +1,18 @@
 import { encodeFrame } from './frames.ts';
-import type { FromRunner } from './messages.ts';
+import { attemptName } from './layout.ts';
+import type { AttemptEvent, FromRunner } from './messages.ts';
 
 export interface Outbox {
   send(message: FromRunner): void;
 }
 
-/** A start is told with what is told next, or after this: of a short job it then comes in one write with the end. */
+/** A start is told with what is told next, or after this: that of a short job is not told at all, since its end tells it. */
 const START_WAIT_MS = 5;
 
 export function createOutbox(write: (frames: Buffer) => void): Outbox {
-  let frames: Buffer[] = [];
+  let frames: (Buffer | AttemptEvent)[] = [];
+  /** Where the starts among them stand. */
+  const starts = new Map<string, number>();
   let timer: NodeJS.Timeout | null = null;
   let isDue = false;
 
@@ -17,21 +20,29 @@ export function createOutbox(write: (frames: Buffer) => void): Outbox {
     if (timer !== null) clearTimeout(timer);
     timer = null;
     isDue = false;
-    const due = frames;
+    const due = frames.flatMap((frame, at) => {
+      if (Buffer.isBuffer(frame)) return [frame];
+      return starts.get(attemptName(frame)) === at ? [encodeFrame({ kind: 'event', event: frame })] : [];
+    });
     frames = [];
-    write(due.length === 1 && due[0] !== undefined ? due[0] : Buffer.concat(due));
+    starts.clear();
+    if (due.length > 0) write(due.length === 1 && due[0] !== undefined ? due[0] : Buffer.concat(due));
   }
 
   return {
     send(message) {
+      const event = message.kind === 'event' ? message.event : null;
+      if (event?.kind === 'started') {
+        starts.set(attemptName(event), frames.length);
+        frames.push(event);
+        timer ??= setTimeout(flush, START_WAIT_MS);
+        return;
+      }
+      if (event !== null) starts.delete(attemptName(event));
       frames.push(encodeFrame(message));
       if (isDue) return;
-      if (message.kind === 'event' && message.event.kind === 'started') {
-        timer ??= setTimeout(flush, START_WAIT_MS);
-      } else {
-        isDue = true;
-        process.nextTick(flush);
-      }
+      isDue = true;
+      process.nextTick(flush);
     },
   };
 }

@@ -23,6 +23,7 @@ export interface AttemptKey {
   readonly attempt: number;
 }
 
+/** A start comes before its end, or not at all where the end comes soon and tells when it was. */
 export type RunnerEvent =
   | (AttemptKey & { readonly kind: 'started'; readonly at: Timestamp })
   | (AttemptKey & {

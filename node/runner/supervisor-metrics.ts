@@ -49,16 +49,18 @@ export function createSupervisorMetrics(registry: Registry | null): SupervisorMe
       const name = attemptName(event);
       const asked = askedAt.get(name);
       askedAt.delete(name);
-      if (event.kind === 'ended') {
-        running.delete(name);
-        if (!ended.has(name)) outcomes.inc({ outcome: event.end.outcome });
-        ended.add(name);
+      const isNews = !running.has(name) && !ended.has(name);
+      if (isNews && (event.kind === 'started' || event.startedAt !== null)) {
+        starts.inc();
+        if (asked !== undefined) latency.observe((performance.now() - asked) / 1000);
+      }
+      if (event.kind === 'started') {
+        if (isNews) running.add(name);
         return;
       }
-      if (running.has(name)) return;
-      running.add(name);
-      starts.inc();
-      if (asked !== undefined) latency.observe((performance.now() - asked) / 1000);
+      running.delete(name);
+      if (!ended.has(name)) outcomes.inc({ outcome: event.end.outcome });
+      ended.add(name);
     },
     forgot(key) {
       ended.delete(attemptName(key));

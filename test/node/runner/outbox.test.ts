@@ -24,14 +24,14 @@ function setUp() {
   return { writes, outbox };
 }
 
-test('a start goes in one write with the end that follows soon', async () => {
+test('a start is told by the end that follows soon', async () => {
   const { writes, outbox } = setUp();
   outbox.send(started);
   await turn();
   expect(writes).toEqual([]);
   outbox.send(ended);
   await turn();
-  expect(writes).toEqual([[started, ended]]);
+  expect(writes).toEqual([[ended]]);
   vi.advanceTimersByTime(100);
   expect(writes).toHaveLength(1);
 });
@@ -43,13 +43,31 @@ test('a start that no end follows goes alone', () => {
   expect(writes).toEqual([[started]]);
 });
 
+test('a start waits for no end of another attempt', async () => {
+  const { writes, outbox } = setUp();
+  const other = { ...key, attempt: 2 };
+  outbox.send({ kind: 'event', event: { kind: 'started', ...other, at: 1 } });
+  outbox.send(ended);
+  await turn();
+  expect(writes).toEqual([[{ kind: 'event', event: { kind: 'started', ...other, at: 1 } }, ended]]);
+});
+
+test('a start is told that comes again behind its end', async () => {
+  const { writes, outbox } = setUp();
+  outbox.send(started);
+  outbox.send(ended);
+  outbox.send(started);
+  await turn();
+  expect(writes).toEqual([[ended, started]]);
+});
+
 test('what is told in one turn goes in one write, in order', async () => {
   const { writes, outbox } = setUp();
   outbox.send(ended);
   outbox.send(started);
   outbox.send(ended);
   await turn();
-  expect(writes).toEqual([[ended, started, ended]]);
+  expect(writes).toEqual([[ended, ended]]);
   vi.advanceTimersByTime(100);
   expect(writes).toHaveLength(1);
 });
