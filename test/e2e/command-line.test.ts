@@ -1,9 +1,12 @@
+import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import type { Snapshot } from '../../node/cli/top/snapshot.ts';
 import type { JobView } from '../../src/api/views.ts';
 import { runQuorate, type CommandResult } from '../support/command-line.ts';
+import { cleanEnvironment, QUORATE } from '../support/node-process.ts';
 import { useCluster } from '../support/use-cluster.ts';
 
 describe('the command line', () => {
@@ -71,6 +74,32 @@ describe('the command line', () => {
     expect(last?.cluster?.members).toHaveLength(1);
     expect(last?.runners).toHaveLength(1);
     expect((await quorate(['top', '--once'])).stdout).toMatch(/leader[^]*RUNNER[^]*QUEUE/);
+  });
+
+  it('cancels a job whose output nobody reads any more', async () => {
+    const { http } = await cluster().node(0).requireFile();
+    const env = cleanEnvironment({ QUORATE_URL: `http://${http}`, QUORATE_TOKEN: await cluster().adminToken() });
+    const script = '"$0" run --name endless -- yes | head -n 2; echo "${PIPESTATUS[0]}"';
+    const { stdout } = await promisify(execFile)('bash', ['-c', script, QUORATE], { env });
+    expect(stdout).toBe('y\ny\n141\n');
+    const listed = await quorate(['jobs', '--name', 'endless', '--json']);
+    expect(JSON.parse(listed.stdout)).toMatchObject({ state: 'cancelled' });
+  });
+
+  it('tells what to do next when it is refused', async () => {
+    const reading = (await quorate(['token', 'create', '--scope', 'jobs:read'])).stdout.trim();
+    const group = (await quorate(['group', 'create'])).stdout.trim();
+    await quorate(['group', 'close', group]);
+    const refusals: readonly (readonly [args: readonly string[], told: RegExp])[] = [
+      [['submit', '--token', reading, '--', 'true'], /\(forbidden\)\n {2}next: .*quorate token create --scope/],
+      [['jobs', '--token', 'qt_wrong'], /\(unauthenticated\)\n {2}next: .*QUORATE_TOKEN/],
+      [['submit', '--group', group, '--', 'true'], /\(groupClosed\)\n {2}next: .*quorate group create/],
+      [['wait', '--timeout', '1s', 'nobody'], /\(notFound\)\n {2}next: .*quorate jobs/],
+    ];
+    for (const [args, told] of refusals) {
+      const { code, stderr } = await quorate(args);
+      expect({ code, stderr }).toEqual({ code: 4, stderr: expect.stringMatching(told) as string });
+    }
   });
 
   it('helps without a node', async () => {
