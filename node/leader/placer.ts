@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { SYSTEM } from '../../src/auth.ts';
 import type { Command } from '../../src/state/commands.ts';
 import type { LoadOf } from '../../src/scheduling/measured-load.ts';
-import { scheduleWithPreemption } from '../../src/scheduling/place.ts';
+import { scheduleRound } from '../../src/scheduling/place.ts';
 import type { Replica } from '../replica/replica.ts';
 import { LEADER_LIMITS, LEADER_TIMES } from './limits.ts';
 
@@ -49,13 +49,13 @@ export class Placer {
     this.#state = 'placing';
     while (this.#changed && this.#isOn()) {
       this.#changed = false;
-      const commands = scheduleWithPreemption(this.#replica.state, {
+      const { commands, rest } = scheduleRound(this.#replica.state, {
         limit: LEADER_LIMITS.placementsPerRound,
         random: Math.random,
         load: this.#loadOf,
       });
       if (commands.length === 0) break;
-      this.#changed ||= commands.length >= LEADER_LIMITS.placementsPerRound;
+      this.#changed ||= rest === 'now';
       await this.#propose(commands);
     }
     if (this.#isOn()) this.#state = 'idle';

@@ -11,12 +11,14 @@ import type { JobClass } from './lane.ts';
 import type { LoadOf } from './measured-load.ts';
 import { MOST_UNPLACED, preempt } from './preemption.ts';
 import { COMPARE_ALL_UP_TO, pickBest, PROBES, type Random } from './rank.ts';
-import { mostReserved, reservedFor } from './reservation.ts';
+import { demandsKeeping, reserve } from './reservation.ts';
 import { costOf, type Search, seatOf, Seats } from './seats.ts';
 import { type Shared, type Turn, Turns } from './turns.ts';
 
 /** Comparisons of a class of jobs with a runner in one call: some ten milliseconds of them … */
 const MAX_CHECKS = 2_000_000;
+/** … for one runner alone fewer: what it leaves out the leader looks at … */
+const MAX_CHECKS_ALONE = 50_000;
 /** … of which to look at a class costs as much as so many. */
 const CLASS_CHECKS = 100;
 /** Where those were not enough for all classes in order, so many others get a chance in one call. */
@@ -62,8 +64,8 @@ export function placeOne(state: ClusterState, plan: JobPlan, random: Random, loa
 
 /**
  * The leader's decisions for what is queued, turn by turn, against what is free in this state less what the decisions
- * before took. A job that fits nowhere is passed by those behind it; when it has waited for long, not on the runner
- * that is reserved for it.
+ * before took. A job that fits nowhere is passed by those behind it; when it has waited for long, not on a runner that is
+ * kept for it.
  */
 export function schedule(state: Schedulable, options: ScheduleOptions): Assign[] {
   return state.queue.size === 0 ? [] : playRound(state, options).commands;
@@ -73,28 +75,46 @@ export function schedule(state: Schedulable, options: ScheduleOptions): Assign[]
  * The same, and where jobs find no room, which attempts of lower priority are to be stopped for them: those of queues
  * that allow it, where no room comes free without.
  */
-export function scheduleWithPreemption(
-  state: Schedulable & Pick<ClusterState, 'jobs' | 'successors'>,
+export function scheduleWithPreemption(state: Preemptable, options: ScheduleOptions): (Assign | Preempt)[] {
+  return scheduleRound(state, options).commands;
+}
+
+type Preemptable = Schedulable & Pick<ClusterState, 'jobs' | 'successors'>;
+
+/** @returns `rest`: whether another round would find more as soon as these are applied, though nothing else happens */
+export function scheduleRound(
+  state: Preemptable,
   options: ScheduleOptions,
-): (Assign | Preempt)[] {
-  if (state.queue.size === 0) return [];
+): { readonly commands: (Assign | Preempt)[]; readonly rest: 'now' | 'later' } {
+  if (state.queue.size === 0) return { commands: [], rest: 'later' };
   const round = playRound(state, options);
-  const { commands, seats, turns, unplaced } = round;
-  return [...commands, ...preempt(state, { seats, turns, unplaced, random: options.random })];
+  const { seats, turns, unplaced } = round;
+  const commands = [...round.commands, ...preempt(state, { seats, turns, unplaced, random: options.random })];
+  return { commands, rest: commands.length >= options.limit || seats.keepsTooMany ? 'now' : 'later' };
 }
 
 function playRound(state: Schedulable, options: ScheduleOptions): Round {
   const turns = new Turns(state, options.ending ?? []);
   const { only, random, load: loadOf = NO_LOAD } = options;
   const seats = new Seats(only === undefined ? state.allocationList : [only], { random, loadOf });
-  const round: Round = { turns, seats, searches: new Map(), seen: new Set(), reserved: 0, commands: [], unplaced: [] };
+  const round: Round = {
+    turns,
+    seats,
+    searches: new Map(),
+    seen: new Set(),
+    priority: Infinity,
+    commands: [],
+    unplaced: [],
+  };
+  const maxChecks = options.only === undefined ? MAX_CHECKS : MAX_CHECKS_ALONE;
   while (round.commands.length < options.limit) {
-    if (seats.checks + turns.passed * CLASS_CHECKS > MAX_CHECKS) {
+    if (seats.checks + turns.passed * CLASS_CHECKS > maxChecks) {
       placeSamples(state, round, options);
       break;
     }
     const turn = turns.next();
     if (turn === null) break;
+    reserveFor(state, round, options, turn);
     round.seen.add(turn.jobClass);
     const placement =
       seats.takeOwn(turn.job) ??
@@ -102,7 +122,6 @@ function playRound(state: Schedulable, options: ScheduleOptions): Round {
       seats.takeClaimed(turn.job);
     if (placement === null) {
       if (round.unplaced.length < MOST_UNPLACED) round.unplaced.push(turn);
-      reserve(state, round, turn);
       turns.pass();
     } else {
       round.commands.push(assignment(turn.job, placement));
@@ -122,8 +141,8 @@ interface Round {
   readonly searches: Map<string, Search>;
   /** Whose turn has come. */
   readonly seen: Set<JobClass>;
-  /** Jobs for which a runner is kept. */
-  reserved: number;
+  /** Of the turns that come now: none comes any more that is higher. */
+  priority: number;
   readonly commands: Assign[];
   /** The first turns for which there was no room. */
   readonly unplaced: Turn[];
@@ -142,13 +161,17 @@ function placeClaimants({ seats, turns, commands }: Round, limit: number): void 
   }
 }
 
-/** Nothing more goes to its runner: it does not fit there yet, and will once enough of what runs there has ended. */
-function reserve(state: Schedulable, round: Round, { job }: Turn): void {
-  if (job.claim !== undefined || round.reserved >= mostReserved(state.allocationList.length)) return;
-  const reserved = reservedFor(state, job);
-  if (reserved === null) return;
-  round.reserved += 1;
-  round.seats.close(reserved.record.id);
+/** Before the first turn of each priority: what is higher has had its turn already. */
+function reserveFor(state: Schedulable, round: Round, { only, limit }: ScheduleOptions, { job }: Turn): void {
+  const { priority } = job.plan;
+  if (priority === round.priority) return;
+  round.priority = priority;
+  const near = round.turns.near();
+  if (only === undefined) {
+    for (const { allocation, demand } of reserve(state, near, priority, limit)) {
+      round.seats.keep(allocation, demand);
+    }
+  } else for (const demand of demandsKeeping(only, state, near, priority)) round.seats.keep(only, demand);
 }
 
 function searchFor(jobClass: JobClass, { seats, searches }: Round): Search {

@@ -4,13 +4,13 @@ import { formatConstraint } from '../resources/constraint.ts';
 import type { QueuedJob } from '../jobs/job.ts';
 import { add, amountOf, fits, type Resources, subtract, ZERO } from '../resources/resources.ts';
 import { LIMITS } from '../limits.ts';
-import type { NodeId } from '../ids.ts';
 import type { Placement } from '../state/commands.ts';
 import type { Allocation } from '../state/state.ts';
 import { compareClaims, roomBehindClaims, unclaimed } from './claims.ts';
 import { accepts, hasRoom, type Wanted } from './feasibility.ts';
 import type { LoadOf } from './measured-load.ts';
 import { COMPARE_ALL_UP_TO, costAt, pickBest, PROBES, type Random, type Seat } from './rank.ts';
+import { mayTake } from './reservation.ts';
 
 /** A runner as a scratch copy: what is free there shrinks with each decision, and the state stays as it is. */
 export interface SeatAtRunner extends Seat {
@@ -61,6 +61,10 @@ export class Seats {
   #positions: Map<Allocation, number> | null = null;
   /** Whether each runner meets a set of constraints. */
   readonly #acceptingBy = new Map<string, Uint8Array>();
+  /** By position: for which demands the runner is kept. */
+  readonly #kept = new Map<number, readonly Resources[]>();
+  /** A job took room for which runners are kept: fewer have to be, and what they refused may fit now. */
+  keepsTooMany = false;
   /** Runners compared so far. */
   checks = 0;
 
@@ -92,6 +96,7 @@ export class Seats {
     const drawn = this.#draw(search).map((at) => ({ at, ...this.#seat(at) }));
     const best = pickBest(drawn, (seat) => costOf(seat, demand, strategy), this.#random);
     if (best === null) return null;
+    this.keepsTooMany ||= this.#isKeptFor(search.wanted);
     return this.#place(best.at, demand);
   }
 
@@ -169,10 +174,10 @@ export class Seats {
     return seat.placement;
   }
 
-  /** Nothing more goes there. */
-  close(runner: NodeId): void {
-    const at = this.#allocations.findIndex(({ record }) => record.id === runner);
-    if (at >= 0) this.#room[at * COLUMNS + 4] = 0;
+  /** Until a job that asks for so much fits there, none that asks for less goes there. */
+  keep(allocation: Allocation, demand: Resources): void {
+    const at = this.#positionOf(allocation);
+    if (at !== undefined) this.#kept.set(at, [...(this.#kept.get(at) ?? []), demand]);
   }
 
   #draw(search: Search): readonly number[] {
@@ -217,14 +222,22 @@ export class Seats {
     return candidates;
   }
 
-  #hasRoom(at: number, { demand }: Wanted): boolean {
+  #hasRoom(at: number, wanted: Wanted): boolean {
+    const { demand } = wanted;
     const room = this.#room;
     const first = at * COLUMNS;
     if (demand.cpuMilli > (room[first] ?? 0) || demand.memoryBytes > (room[first + 1] ?? 0)) return false;
     if (demand.gpu > (room[first + 2] ?? 0) || demand.diskBytes > (room[first + 3] ?? 0)) return false;
     if ((room[first + 4] ?? 0) < 1) return false;
+    const kept = this.#kept.size === 0 ? undefined : this.#kept.get(at);
+    if (kept?.every((other) => mayTake(other, wanted)) === false) return false;
     for (const _ in demand.custom) return fits(demand, this.#seat(at).free);
     return true;
+  }
+
+  #isKeptFor(wanted: Wanted): boolean {
+    for (const demands of this.#kept.values()) if (demands.some((kept) => mayTake(kept, wanted))) return true;
+    return false;
   }
 
   #accepts(at: number, { wanted, accepting }: Search): boolean {

@@ -7,6 +7,7 @@ import { type ClusterState, settingsOf } from '../state/state.ts';
 import { type Head, HeadsInOrder } from './heads-in-order.ts';
 import type { JobClass, Lane } from './lane.ts';
 import type { QueueOfLanes } from './queue-order.ts';
+import type { NearTurn } from './reservation.ts';
 import { dominantShare, isFull, limitInTheWay, NO_USE, type Use, withOneLess, withOneMore } from './use.ts';
 
 /** The state of queues and of what runs, as far as turns go. */
@@ -82,6 +83,26 @@ export class Turns {
     }
   }
 
+  /**
+   * The lanes whose first job is of the priority of the next turn, and would have the turn if shares were let off what
+   * that job asks for: where jobs end all the time, each of these owners holds the smallest share now and then.
+   */
+  near(): NearTurn[] {
+    const first = this.#queues.peek();
+    const next = first?.lanes.peek();
+    if (first === undefined || next === undefined) return [];
+    const found: NearTurn[] = [];
+    for (const queue of this.#byName.values()) {
+      const least = queue.lanes.peek();
+      if (least === undefined || priorityOf(least) !== priorityOf(next)) continue;
+      for (const lane of queue.byProject.values()) {
+        if (lane === next) found.push({ lane: lane.lane, turn: 'next' });
+        else if (this.#isNear(lane, least, queue, first)) found.push({ lane: lane.lane, turn: 'near' });
+      }
+    }
+    return found;
+  }
+
   /** It was given what it asks for. */
   serve(): void {
     const { queue, lane, heads, head } = this.#takeFirst();
@@ -128,6 +149,14 @@ export class Turns {
     const share = this.#shareOf(use) / settings.weight;
     const served = account?.served ?? 0;
     return { settings, use, share, served, lanes: new TinyQueue(waiting, compareLanes), byProject };
+  }
+
+  #isNear(lane: LaneTurns, least: LaneTurns, queue: QueueTurns, first: QueueTurns): boolean {
+    if (lane.head === null || priorityOf(lane) !== priorityOf(least)) return false;
+    const { jobClass } = lane.head;
+    const cost = this.#shareOf({ running: 1, taken: jobClass.demand });
+    const isNear = lane.share - least.share <= cost && queue.share - first.share <= cost / queue.settings.weight;
+    return isNear && this.#allows(queue, lane, jobClass);
   }
 
   #allows({ use, settings }: QueueTurns, lane: LaneTurns | undefined, { demand }: Pick<JobClass, 'demand'>): boolean {

@@ -7,6 +7,7 @@ import type { JobSpec } from '../../src/jobs/spec.ts';
 import { followOn } from '../../src/scheduling/follow-on.ts';
 import { type LoadOf, loadBeyondJobs } from '../../src/scheduling/measured-load.ts';
 import { schedule } from '../../src/scheduling/place.ts';
+import { RESERVE_AFTER_MS } from '../../src/scheduling/reservation.ts';
 import { ChangeSet } from '../../src/state/change-set.ts';
 import type { Command, Refusal } from '../../src/state/commands.ts';
 import { ClusterState, finishLoading, loadRecord } from '../../src/state/state.ts';
@@ -133,6 +134,10 @@ function changesOf(state: ClusterState): ChangeSet {
 
 function stateWith(mix: Mix, jobs: number): ClusterState {
   const state = new ClusterState();
+  // All have waited for longer than it takes to have a runner kept.
+  const clock = AT + 2 * RESERVE_AFTER_MS;
+  const cluster = { clusterId: 'bench', auth: 'loopbackOpen', clock, submissions: jobs } as const;
+  loadRecord(state, { table: 'cluster', key: 'cluster', value: cluster });
   // Half of the jobs find room.
   const total = {
     cpuMilli: 1000 * Math.ceil(jobs / RUNNERS / 2),

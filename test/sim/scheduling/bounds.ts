@@ -1,6 +1,6 @@
-import { addVolume, longestOf, speedOf, type Workload } from './workload.ts';
+import { addVolume, longestOf, speedOf, workMs, type Workload } from './workload.ts';
 import { WIDTH } from './amounts.ts';
-import { BACKOFF_MS, FAILS_AFTER } from './scenario.ts';
+import { BACKOFF_MS } from './scenario.ts';
 
 /** Moments at which the rest of the work is looked at. */
 const MOMENTS = 1000;
@@ -21,12 +21,12 @@ export function boundsOf(workload: Workload): Bounds {
 }
 
 function areaBound(workload: Workload): number {
-  const { machines, demands, jobs, spanMs } = workload;
+  const { machines, jobs, spanMs } = workload;
   const sliceMs = spanMs / MOMENTS;
   const sliceOf = (ms: number): number => (sliceMs === 0 ? 0 : Math.min(MOMENTS - 1, Math.floor(ms / sliceMs)));
   const volumes = Array.from({ length: MOMENTS }, () => new Float64Array(WIDTH));
   for (let job = 0; job < jobs; job += 1) {
-    addVolume(volumes[sliceOf(earliestMs(workload, job))] as Float64Array, demands, workload, job);
+    addVolume(volumes[sliceOf(earliestMs(workload, job))] as Float64Array, workload, job);
   }
   const speed = speedOf(machines);
   const left = new Float64Array(WIDTH);
@@ -43,8 +43,8 @@ function longestJob(workload: Workload): number {
   let longest = 0;
   for (let job = 0; job < workload.jobs; job += 1) {
     const failures = workload.failures[job] as number;
-    const runMs = ((workload.durationMs[job] as number) * (1 + FAILS_AFTER * failures)) / fastest;
-    longest = Math.max(longest, earliestMs(workload, job) + runMs + BACKOFF_MS * failures);
+    const ms = earliestMs(workload, job) + workMs(workload, job) / fastest + BACKOFF_MS * failures;
+    longest = Math.max(longest, ms);
   }
   return longest;
 }

@@ -1,6 +1,6 @@
 import { parseConstraint, matches } from '../../../src/resources/constraint.ts';
 import { ensure } from '../violation.ts';
-import { type Amounts, dominantPart, WIDTH } from './amounts.ts';
+import { type Amounts, WIDTH } from './amounts.ts';
 import type { Start } from './policy.ts';
 import type { Workload } from './workload.ts';
 
@@ -61,15 +61,6 @@ export class Ledger {
 
   usedAt(runner: number): Amounts {
     return this.#used[runner] as Amounts;
-  }
-
-  busyAt(runner: number): number {
-    return dominantPart(this.usedAt(runner), this.#workload.machines[runner]?.amounts ?? this.total);
-  }
-
-  /** Whether a job of this size may go there at all, and could now. */
-  holds(runner: number, size: number): boolean {
-    return this.#allowed[size]?.[runner] === true && this.#fits(runner, size);
   }
 
   submit(job: number): void {

@@ -18,8 +18,8 @@ export interface Told {
   readonly lost: readonly number[];
   /** Runners that are back, empty. */
   readonly back: readonly number[];
-  /** How busy each machine said last that it is, from 0 to 1. */
-  readonly load: Float64Array;
+  /** How many of its processors each machine said last that are busy. */
+  readonly busy: Float64Array;
 }
 
 export interface Start {

@@ -4,10 +4,11 @@ import type { QueueSettings } from '../../../src/jobs/queue-settings.ts';
 import type { JobSpec } from '../../../src/jobs/spec.ts';
 import { planOf } from '../../../src/jobs/plan.ts';
 import { followOn } from '../../../src/scheduling/follow-on.ts';
-import { placeOne, schedule } from '../../../src/scheduling/place.ts';
+import { type LoadOf, loadBeyondJobs } from '../../../src/scheduling/measured-load.ts';
+import { placeOne, scheduleRound } from '../../../src/scheduling/place.ts';
 import { apply } from '../../../src/state/apply.ts';
-import type { Command, EntryPayload } from '../../../src/state/commands.ts';
-import type { RunnerRecord } from '../../../src/state/records.ts';
+import type { Command, EntryPayload, Proposal } from '../../../src/state/commands.ts';
+import type { StateRecord } from '../../../src/state/records.ts';
 import { ClusterState, finishLoading, loadRecord } from '../../../src/state/state.ts';
 import { Chance } from '../chance.ts';
 import { Violation } from '../violation.ts';
@@ -50,6 +51,7 @@ export class QuoratePolicy implements Policy {
   readonly #onEntry: QuorateOptions['onEntry'];
   #index = 1;
   #sequence = 0;
+  #busy = new Float64Array();
   #starts: Start[] = [];
   #givenUp: number[] = [];
 
@@ -67,12 +69,17 @@ export class QuoratePolicy implements Policy {
   tick(nowMs: number, told: Told): Decided {
     this.#starts = [];
     this.#givenUp = [];
-    this.#propose(nowMs, [...this.#runnerCommands(told), ...this.#endCommands(nowMs, told)], this.#submissions(told));
-    for (;;) {
-      const placements = this.#schedule();
-      if (placements.length === 0) break;
-      this.#propose(nowMs, placements, []);
-      if (placements.length < PLACEMENTS_PER_ROUND) break;
+    this.#busy = told.busy;
+    // Children before ends: their parent may end in the same entry.
+    this.#propose(nowMs, [
+      { principal: SYSTEM, commands: this.#runnerCommands(told) },
+      { principal: LOCAL, commands: this.#submissions(told) },
+      { principal: SYSTEM, commands: this.#endCommands(nowMs, told) },
+    ]);
+    for (let more = true; more;) {
+      const { commands, rest } = this.#schedule();
+      if (commands.length > 0) this.#propose(nowMs, [{ principal: SYSTEM, commands }]);
+      more = commands.length > 0 && rest === 'now';
     }
     return { starts: this.#starts, givenUp: this.#givenUp };
   }
@@ -114,36 +121,44 @@ export class QuoratePolicy implements Policy {
     return commands;
   }
 
-  #submissions({ submitted, load }: Told): Command[] {
-    const loadOf = (runner: NodeId): number => load[numberOfRunner(runner)] ?? 0;
+  #submissions({ submitted }: Told): Command[] {
     return submitted.map((job) => {
       const { ownerOf, sizeOf, parentOf } = this.#workload;
       const plain = this.#specs[ownerOf[job] as number]?.[sizeOf[job] as number] as JobSpec;
       const parent = parentOf[job] as number;
       const spec = parent === -1 ? plain : { ...plain, parent: jobIdOf(parent) };
-      const placement = placeOne(this.#view, planOf(spec), this.#random, loadOf);
+      const isAlone = this.#workload.scenario.view.submissions === 'one by one';
+      const placement = isAlone ? placeOne(this.#view, planOf(spec), this.#random, this.#loadIn(this.#view)) : null;
       return { kind: 'submit', id: jobIdOf(job), spec, placement, idempotency: null };
     });
   }
 
-  #schedule(): Command[] {
+  /** As a node sees it that has this state: what machines told, less what it knows of itself. */
+  #loadIn({ allocations }: ClusterState): LoadOf {
+    return (runner) => {
+      const allocation = allocations.get(runner);
+      if (allocation === undefined) return 0;
+      const { cpuMilli, memoryBytes } = allocation.record.total;
+      const load1 = this.#busy[numberOfRunner(runner)] ?? 0;
+      return loadBeyondJobs({ load1, memoryFree: memoryBytes, processors: cpuMilli / 1000 }, allocation);
+    };
+  }
+
+  #schedule(): ReturnType<typeof scheduleRound> {
+    const load = this.#loadIn(this.state);
     const began = process.threadCpuUsage();
-    const placements = schedule(this.state, { limit: PLACEMENTS_PER_ROUND, random: this.#random });
+    const round = scheduleRound(this.state, { limit: PLACEMENTS_PER_ROUND, random: this.#random, load });
     const { user, system } = process.threadCpuUsage(began);
     const ms = (user + system) / 1000;
-    this.account.decisions += placements.length;
+    this.account.decisions += round.commands.length;
     this.account.decidingMs += ms;
     this.account.longestCallMs = Math.max(this.account.longestCallMs, ms);
-    return placements;
+    return round;
   }
 
   /** One entry, which is applied at once. */
-  #propose(nowMs: number, own: readonly Command[], clients: readonly Command[]): void {
-    // Children first: their parent may end in the same entry.
-    const proposals = [
-      { principal: LOCAL, commands: clients },
-      { principal: SYSTEM, commands: own },
-    ].map((proposal) => ({ ...proposal, origin: 'simulator', sequence: (this.#sequence += 1) }));
+  #propose(nowMs: number, parts: readonly Pick<Proposal, 'principal' | 'commands'>[]): void {
+    const proposals = parts.map((part) => ({ ...part, origin: 'simulator', sequence: (this.#sequence += 1) }));
     const entry = { at: EPOCH_MS + nowMs, proposals };
     this.#index += 1;
     this.#onEntry?.(entry, this.#index);
@@ -193,24 +208,32 @@ export class QuoratePolicy implements Policy {
   }
 }
 
-/** A cluster whose runners are there and hold nothing: its database is read, as at a start. */
-function stateOf({ machines, scenario }: Workload, strategy: QueueSettings['strategy']): ClusterState {
-  const state = new ClusterState();
+/** A cluster whose runners are there and hold nothing, as its database has it. */
+export function databaseOf({ machines }: Workload): StateRecord[] {
   const cluster = { clusterId: 'simulated', auth: 'loopbackOpen', clock: EPOCH_MS, submissions: 0 } as const;
-  loadRecord(state, { table: 'cluster', key: 'cluster', value: cluster });
-  for (const [n, { total, labels }] of machines.entries()) {
+  const runners = machines.map(({ total, labels }, n): StateRecord => {
     const id = runnerIdOf(n);
     const place = { id, incarnation: incarnationOf(0), state: 'ready', registeredAt: EPOCH_MS } as const;
-    const value: RunnerRecord = { ...place, total, labels };
-    loadRecord(state, { table: 'runner', key: id, value });
-  }
-  finishLoading(state);
+    return { table: 'runner', key: id, value: { ...place, total, labels } };
+  });
+  return [{ table: 'cluster', key: 'cluster', value: cluster }, ...runners];
+}
+
+/** Sets what the scenario says of the queues. */
+export function foundingEntry({ scenario }: Workload, strategy: QueueSettings['strategy']): EntryPayload {
   const commands = scenario.owners.map(({ queue, weight }): Command => ({
     kind: 'setQueue',
     name: queue,
     change: { weight, strategy },
   }));
-  apply(state, { at: EPOCH_MS, proposals: [{ principal: LOCAL, origin: 'founder', sequence: 1, commands }] }, 1);
+  return { at: EPOCH_MS, proposals: [{ principal: LOCAL, origin: 'founder', sequence: 1, commands }] };
+}
+
+function stateOf(workload: Workload, strategy: QueueSettings['strategy']): ClusterState {
+  const state = new ClusterState();
+  for (const record of databaseOf(workload)) loadRecord(state, record);
+  finishLoading(state);
+  apply(state, foundingEntry(workload, strategy), 1);
   return state;
 }
 

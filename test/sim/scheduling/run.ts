@@ -13,7 +13,7 @@ const DIES_AFTER = 1 / 3;
 
 export interface RunOptions {
   /** Looks at what holds after each tick at which something was decided. */
-  readonly afterTick?: (ledger: Ledger, nowMs: number) => void;
+  readonly afterTick?: (ledger: Ledger, nowMs: number, starts: readonly Start[]) => void;
 }
 
 export interface Outcome {
@@ -56,10 +56,10 @@ class Run {
   readonly #fannedOut: Uint8Array;
   /** How often each runner came; negative while it is dead. */
   readonly #lives: Int32Array;
-  readonly #load: Float64Array;
+  readonly #busy: Float64Array;
   readonly #heldMs = new Float64Array(WIDTH);
   #heldAtLastStart = new Float64Array(WIDTH);
-  #loadToldMs = Number.NEGATIVE_INFINITY;
+  #busyToldMs = Number.NEGATIVE_INFINITY;
   #nextArrival = 0;
   #arrivals: number;
   #nowMs = 0;
@@ -80,7 +80,7 @@ class Run {
     this.#failed = new Uint8Array(jobs);
     this.#fannedOut = new Uint8Array(jobs);
     this.#lives = new Int32Array(machines.length).fill(1);
-    this.#load = new Float64Array(machines.length);
+    this.#busy = new Float64Array(machines.length);
     const firstChild = workload.arrivalMs.findIndex(Number.isNaN);
     this.#arrivals = firstChild === -1 ? jobs : firstChild;
     for (let runner = 0; runner < machines.length; runner += 1) this.#planDeath(runner);
@@ -131,7 +131,7 @@ class Run {
       this.#ledger.finish(job);
     }
     for (const start of starts) this.#start(start);
-    this.#afterTick?.(this.#ledger, this.#nowMs);
+    this.#afterTick?.(this.#ledger, this.#nowMs, starts);
   }
 
   #whatHappened(): Told {
@@ -167,7 +167,7 @@ class Run {
           break;
       }
     }
-    return { submitted, ended, lost, back, load: this.#toldLoad() };
+    return { submitted, ended, lost, back, busy: this.#toldBusy() };
   }
 
   #submit(job: number, submitted: number[]): void {
@@ -237,7 +237,7 @@ class Run {
     if (attempt === 1) this.#waitMs[job] = this.#nowMs - (this.#submittedMs[job] as number);
     if ((this.#lives[runner] as number) < 0) return;
     const speed = this.#workload.machines[runner]?.speed ?? 1;
-    const ms = attemptMs(this.#workload, job, attempt, this.#outcomeOf(job), speed);
+    const ms = attemptMs(this.#workload, job, this.#failed[job] as number, speed);
     this.#events.push({ kind: 'end', job, attempt, at: this.#nowMs + ms });
     const isParent = this.#workload.firstChildOf[job] !== -1 && this.#outcomeOf(job) === 'succeeded';
     if (isParent) this.#events.push({ kind: 'fanOut', job, attempt, at: this.#nowMs + ms / 2 });
@@ -247,10 +247,11 @@ class Run {
     return (this.#failed[job] as number) < (this.#workload.failures[job] as number) ? 'failed' : 'succeeded';
   }
 
-  #toldLoad(): Float64Array {
-    if (this.#nowMs - this.#loadToldMs < this.#workload.scenario.view.gossipMs) return this.#load;
-    this.#loadToldMs = this.#nowMs;
-    for (let runner = 0; runner < this.#load.length; runner += 1) this.#load[runner] = this.#ledger.busyAt(runner);
-    return this.#load;
+  #toldBusy(): Float64Array {
+    if (this.#nowMs - this.#busyToldMs < this.#workload.scenario.view.gossipMs) return this.#busy;
+    this.#busyToldMs = this.#nowMs;
+    for (let runner = 0; runner < this.#busy.length; runner += 1)
+      this.#busy[runner] = (this.#ledger.usedAt(runner)[0] as number) / 1000;
+    return this.#busy;
   }
 }

@@ -78,6 +78,8 @@ export interface FanOut {
 }
 
 export interface View {
+  /** What comes in a batch is queued, and placed by the leader. */
+  readonly submissions: 'one by one' | 'in batches';
   /** By how many entries the replica is behind that takes submissions. */
   readonly lagEntries: number;
   /** How often machines tell their load. */

@@ -8,23 +8,28 @@ const MACHINE: RunnerKind = {
   resources: { cpu: 16, memory: '64GiB', disk: '1TiB' },
   labels: { pool: 'plain' },
 };
-const LARGE: RunnerKind = {
-  part: 1,
-  resources: { cpu: 64, memory: '256GiB', disk: '4TiB', custom: { license: 4 } },
-  labels: { pool: 'large' },
-};
-const GPU: RunnerKind = {
-  part: 1,
-  resources: { cpu: 32, memory: '128GiB', disk: '2TiB', gpu: 4 },
-  labels: { pool: 'gpu' },
-};
+/** Of the mixed cluster: seven of ten plain, two large, one with graphics cards. */
+const MIXED_RUNNERS: readonly RunnerKind[] = [
+  { part: 7, resources: { cpu: 8, memory: '32GiB', disk: '1TiB' }, labels: { pool: 'plain' } },
+  {
+    part: 2,
+    resources: { cpu: 32, memory: '128GiB', disk: '4TiB', custom: { license: 4 } },
+    labels: { pool: 'large' },
+  },
+  { part: 1, resources: { cpu: 16, memory: '64GiB', disk: '2TiB', gpu: 4 }, labels: { pool: 'gpu' } },
+];
 
 const ONE: Owner = { queue: 'default', project: 'default', weight: 1, part: 1 };
 const TWO: readonly Owner[] = [
   { queue: 'default', project: 'a', weight: 1, part: 1 },
   { queue: 'default', project: 'b', weight: 1, part: 1 },
 ];
-const OWN_VIEW: View = { lagEntries: 0, gossipMs: 10_000, followOn: 'left to the leader' };
+const OWN_VIEW: View = {
+  submissions: 'one by one',
+  lagEntries: 0,
+  gossipMs: 10_000,
+  followOn: 'left to the leader',
+};
 
 const SMALL: SizeClass = {
   name: 'small',
@@ -45,19 +50,19 @@ const MIXED_SIZES: readonly SizeClass[] = [
     name: 'tiny',
     part: 50,
     resources: { cpu: 0.5, memory: '512MiB' },
-    duration: { kind: 'lognormal', medianMs: 10_000, sigma: 1.2, mostMs: 20 * MINUTE },
+    duration: { kind: 'lognormal', medianMs: 10_000, sigma: 1.2, mostMs: 10 * MINUTE },
   },
   {
     name: 'medium',
     part: 30,
     resources: { cpu: 2, memory: '4GiB' },
-    duration: { kind: 'lognormal', medianMs: 40_000, sigma: 1, mostMs: HOUR / 2 },
+    duration: { kind: 'lognormal', medianMs: 40_000, sigma: 1, mostMs: 10 * MINUTE },
   },
   {
     name: 'memory',
     part: 10,
     resources: { cpu: 1, memory: '16GiB', disk: '50GiB' },
-    duration: { kind: 'pareto', leastMs: 20_000, alpha: 1.5, mostMs: HOUR / 2 },
+    duration: { kind: 'pareto', leastMs: 20_000, alpha: 1.5, mostMs: 10 * MINUTE },
   },
   {
     name: 'urgent',
@@ -68,22 +73,22 @@ const MIXED_SIZES: readonly SizeClass[] = [
   },
   {
     name: 'gpu',
-    part: 3,
+    part: 2,
     resources: { cpu: 4, memory: '16GiB', gpu: 1 },
     constraints: ['pool == gpu'],
-    duration: { kind: 'lognormal', medianMs: 90_000, sigma: 0.8, mostMs: HOUR / 2 },
+    duration: { kind: 'lognormal', medianMs: 90_000, sigma: 0.8, mostMs: 10 * MINUTE },
   },
   {
     name: 'license',
     part: 2,
     resources: { cpu: 4, memory: '8GiB', custom: { license: 1 } },
-    duration: { kind: 'pareto', leastMs: 30_000, alpha: 1.8, mostMs: HOUR / 2 },
+    duration: { kind: 'pareto', leastMs: 30_000, alpha: 1.8, mostMs: 10 * MINUTE },
   },
   {
     name: 'big',
     part: 1,
     resources: { cpu: 30, memory: '100GiB' },
-    duration: { kind: 'lognormal', medianMs: 2 * MINUTE, sigma: 0.7, mostMs: HOUR / 2 },
+    duration: { kind: 'lognormal', medianMs: 2 * MINUTE, sigma: 0.7, mostMs: 10 * MINUTE },
   },
 ];
 
@@ -113,11 +118,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'mixed',
     about: 'seven sizes with heavy tails, five projects, bursts, children, failures, stragglers, lost runners',
-    runners: [
-      { ...MACHINE, part: 70 },
-      { ...LARGE, part: 20 },
-      { ...GPU, part: 10 },
-    ],
+    runners: MIXED_RUNNERS,
     sizes: MIXED_SIZES,
     owners: MIXED_OWNERS,
     arrivals: ARRIVALS,
@@ -126,7 +127,7 @@ export const SCENARIOS: readonly Scenario[] = [
       runnerMtbfMs: 6 * HOUR,
       failing: 0.05,
       slowRunners: { part: 0.05, factor: 2 },
-      stragglers: { part: 0.01, factor: 4 },
+      stragglers: { part: 0.01, factor: 2 },
     },
     fanOut: { part: 0.1, children: 20 },
     strategies: ['spread'],
@@ -145,7 +146,7 @@ export const SCENARIOS: readonly Scenario[] = [
     faults: NO_FAULTS,
     fanOut: null,
     strategies: ['spread'],
-    view: OWN_VIEW,
+    view: { ...OWN_VIEW, submissions: 'in batches' },
   },
   {
     name: 'big-among-small',
@@ -193,6 +194,6 @@ export const SCENARIOS: readonly Scenario[] = [
     faults: NO_FAULTS,
     fanOut: null,
     strategies: ['spread'],
-    view: { lagEntries: 3, gossipMs: 10_000, followOn: 'proposed' },
+    view: { ...OWN_VIEW, lagEntries: 3, followOn: 'proposed' },
   },
 ];

@@ -2,7 +2,7 @@ import { fromSpec, type Resources } from '../../../src/resources/resources.ts';
 import { Chance } from '../chance.ts';
 import { type Amounts, amountsOf, WIDTH } from './amounts.ts';
 import { draw } from './distribution.ts';
-import { FAILS_AFTER, MOST_FAILURES, type Scenario } from './scenario.ts';
+import { FAILS_AFTER, type Faults, MOST_FAILURES, type Scenario } from './scenario.ts';
 
 export interface SimRunner {
   readonly total: Resources;
@@ -22,6 +22,7 @@ export interface Sizing {
 export interface Workload extends Sizing {
   readonly scenario: Scenario;
   readonly machines: readonly SimRunner[];
+  readonly stragglers: Faults['stragglers'];
   /** Of each size class. */
   readonly demands: readonly Amounts[];
   readonly sizeOf: Uint8Array;
@@ -39,6 +40,8 @@ export interface Workload extends Sizing {
   readonly spanMs: number;
 }
 
+type Work = Pick<Workload, 'seed' | 'stragglers' | 'demands' | 'sizeOf' | 'durationMs' | 'failures'>;
+
 export function drawWorkload(scenario: Scenario, sizing: Sizing): Workload {
   const chance = new Chance(sizing.seed);
   const machines = drawMachines(scenario, sizing.runners, chance.fork());
@@ -46,19 +49,31 @@ export function drawWorkload(scenario: Scenario, sizing: Sizing): Workload {
   const children = scenario.fanOut === null ? 0 : Math.floor(sizing.jobs * scenario.fanOut.part);
   const bodies = drawBodies(scenario, sizing.jobs, chance.fork());
   const submitted = sizing.jobs - children;
-  const spanMs = areaMs(machines, demands, bodies) * scenario.arrivals.span;
+  const { stragglers } = scenario.faults;
+  const spanMs = areaMs(machines, { seed: sizing.seed, stragglers, demands, ...bodies }) * scenario.arrivals.span;
   const arrivals = drawArrivals(scenario, submitted, sizing.jobs, spanMs, chance.fork());
   const family = drawFamily(scenario, submitted, sizing.jobs, arrivals.ownerOf, chance.fork());
-  return { ...sizing, scenario, machines, demands, spanMs, ...bodies, ...arrivals, ...family };
+  return { ...sizing, scenario, stragglers, machines, demands, spanMs, ...bodies, ...arrivals, ...family };
 }
 
-/** How long an attempt takes. The same for every policy, given the number of the attempt and the runner's speed. */
-export function attemptMs(workload: Workload, job: number, attempt: number, outcome: Attempted, speed: number): number {
-  const { stragglers } = workload.scenario.faults;
-  const whole = workload.durationMs[job] as number;
-  const part = outcome === 'failed' ? FAILS_AFTER : 1;
-  const factor = unitOf(workload.seed, job * 64 + attempt) < stragglers.part ? stragglers.factor : 1;
-  return Math.max(1, (whole * part * factor) / speed);
+/** How long an attempt takes, which follows so many that failed. A lost one is taken up from the start. */
+export function attemptMs(workload: Workload, job: number, failed: number, speed: number): number {
+  const part = failed < (workload.failures[job] as number) ? FAILS_AFTER : 1;
+  return Math.max(1, ((workload.durationMs[job] as number) * part * slownessOf(workload, job, failed)) / speed);
+}
+
+function slownessOf({ seed, stragglers }: Pick<Workload, 'seed' | 'stragglers'>, job: number, failed: number): number {
+  return unitOf(seed, job * 8 + failed) < stragglers.part ? stragglers.factor : 1;
+}
+
+/** All attempts that a job needs, on a runner of speed 1, without those that are lost. */
+export function workMs(workload: Work, job: number): number {
+  let ms = 0;
+  for (let failed = 0; failed <= (workload.failures[job] as number); failed += 1) {
+    const part = failed < (workload.failures[job] as number) ? FAILS_AFTER : 1;
+    ms += (workload.durationMs[job] as number) * part * slownessOf(workload, job, failed);
+  }
+  return ms;
 }
 
 export type Attempted = 'succeeded' | 'failed';
@@ -75,24 +90,15 @@ export function diesAtOnce({ scenario, seed }: Workload, runner: number): boolea
 }
 
 /** How long the whole cluster, never idle, needs for these jobs: by the scarcest resource. */
-export function areaMs(
-  machines: readonly SimRunner[],
-  demands: readonly Amounts[],
-  bodies: Pick<Workload, 'sizeOf' | 'durationMs' | 'failures'>,
-): number {
+function areaMs(machines: readonly SimRunner[], work: Work): number {
   const volume = new Float64Array(WIDTH);
-  for (let job = 0; job < bodies.sizeOf.length; job += 1) addVolume(volume, demands, bodies, job);
+  for (let job = 0; job < work.sizeOf.length; job += 1) addVolume(volume, work, job);
   return longestOf(volume, speedOf(machines));
 }
 
-export function addVolume(
-  volume: Float64Array,
-  demands: readonly Amounts[],
-  { sizeOf, durationMs, failures }: Pick<Workload, 'sizeOf' | 'durationMs' | 'failures'>,
-  job: number,
-): void {
-  const demand = demands[sizeOf[job] as number] as Amounts;
-  const ms = (durationMs[job] as number) * (1 + FAILS_AFTER * (failures[job] as number));
+export function addVolume(volume: Float64Array, work: Work, job: number): void {
+  const demand = work.demands[work.sizeOf[job] as number] as Amounts;
+  const ms = workMs(work, job);
   for (let i = 0; i < WIDTH; i += 1) volume[i] = (volume[i] as number) + (demand[i] as number) * ms;
 }
 

@@ -2,12 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { NodeId } from '../../../src/ids.ts';
 import type { JobSpec } from '../../../src/jobs/spec.ts';
-import type { LiveJob, QueuedJob } from '../../../src/jobs/job.ts';
+import type { LiveJob } from '../../../src/jobs/job.ts';
 import { followOn } from '../../../src/scheduling/follow-on.ts';
 import { schedule } from '../../../src/scheduling/place.ts';
-import { mostReserved, RESERVE_AFTER_MS, reservedFor } from '../../../src/scheduling/reservation.ts';
+import { RESERVE_AFTER_MS, reserve } from '../../../src/scheduling/reservation.ts';
 import { isLive } from '../../../src/state/state.ts';
-import { amounts, ended, I1, jobId, register, submit, TestReplica } from '../builders.ts';
+import { amounts, assign, cancel, ended, I1, jobId, register, submit, TestReplica } from '../builders.ts';
 
 const CPUS = 4;
 const runner = (n: number) => `runner-${n}` as NodeId;
@@ -109,51 +109,89 @@ describe('a big job among a stream of small ones', () => {
 });
 
 describe('reserved runners', () => {
-  const waitingFor = (replica: TestReplica, n: number) => replica.state.jobs.get(jobId(n)) as QueuedJob;
-  const chosenFor = (replica: TestReplica, n: number) => reservedFor(replica.state, waitingFor(replica, n))?.record.id;
-
-  function cluster(runners: number, big: number): TestReplica {
+  /** Runners of four processors with one job each, on every second one of which such big jobs may run. */
+  function cluster(runners: number, big: number, cpu: (n: number) => number = () => 4): TestReplica {
     const replica = TestReplica.founded();
     const labels = (n: number) => ({ zone: n % 2 === 0 ? 'a' : 'b' });
     replica.system(
       ...Array.from({ length: runners }, (_, n) => register(runner(n), I1, amounts({ cpuMilli: 4000 }), labels(n))),
     );
     replica.local(...Array.from({ length: runners }, (_, n) => submit(n)));
-    replica.system(...schedule(replica.state, { limit: 1000, random: () => 0.5 }));
+    replica.system(...Array.from({ length: runners }, (_, n) => assign(n, 1, runner(n))));
     replica.local(
-      ...Array.from({ length: big }, (_, n) => submit(1000 + n, ofSize(4, { constraints: ['zone == a'] }))),
+      ...Array.from({ length: big }, (_, n) => submit(1000 + n, ofSize(cpu(n), { constraints: ['zone == a'] }))),
+      submit(999, ofSize(1, { priority: 0, constraints: ['zone == none'] })),
     );
     replica.pass(RESERVE_AFTER_MS);
     return replica;
   }
 
-  it('are the same at every replica, and stay while others come and go', () => {
-    const replica = cluster(20, 5);
-    const before = [0, 1, 2, 3, 4].map((n) => chosenFor(replica, 1000 + n));
-    expect(new Set(before).size).toBeGreaterThan(1);
-    for (const id of before) expect(replica.state.runners.get(id!)?.labels).toEqual({ zone: 'a' });
-    replica.reload();
-    replica.system(register(runner(100), I1, amounts({ cpuMilli: 2000 }), { zone: 'a' }));
-    replica.local({ kind: 'drainRunner', runner: before[0]!, mode: 'drain' });
-    for (const n of [0, 1, 2, 3, 4]) {
-      if (before[n] === before[0]) expect(chosenFor(replica, 1000 + n)).not.toBe(before[0]);
-      else expect(chosenFor(replica, 1000 + n)).toBe(before[n]);
+  function reserved({ state }: TestReplica): NodeId[] {
+    const lanes = [...state.queue.queues.values()].flatMap((queue) => [...queue.lanes.values()]);
+    const near = lanes.map((lane) => ({ lane, turn: 'next' as const }));
+    return reserve(state, near, 50, 512).map(({ allocation }) => allocation.record.id);
+  }
+
+  it('are one in eight of those that could hold the job, at the least one', () => {
+    for (const [runners, count] of [
+      [2, 1],
+      [16, 1],
+      [20, 2],
+      [100, 7],
+    ] as const) {
+      const replica = cluster(runners, 50);
+      expect(reserved(replica)).toHaveLength(count);
+      for (const id of reserved(replica)) expect(replica.state.runners.get(id)?.labels).toEqual({ zone: 'a' });
     }
   });
 
-  it('are few of many', () => {
-    expect([1, 8, 9, 100].map(mostReserved)).toEqual([1, 1, 2, 4]);
-    // Each of these asks for a little more than the one before: they are many classes.
-    const replica = TestReplica.founded();
-    replica.system(...Array.from({ length: 16 }, (_, n) => register(runner(n), I1)));
-    replica.local(...Array.from({ length: 16 }, (_, n) => submit(n)));
-    replica.system(...schedule(replica.state, { limit: 1000, random: () => 0.5 }));
-    replica.local(...Array.from({ length: 10 }, (_, n) => submit(1000 + n, ofSize(3.5 + n / 100))));
-    replica.pass(RESERVE_AFTER_MS);
-    replica.local(...Array.from({ length: 64 }, (_, n) => submit(2000 + n)));
-    const commands = schedule(replica.state, { limit: 1000, random: () => 0.5 });
-    const used = new Set(commands.map(({ placement }) => placement.runner));
-    expect(used.size).toBe(14);
-    expect(commands).toHaveLength(14 * 3);
+  it('are kept from nobody where all ask for as much', () => {
+    const replica = cluster(16, 3);
+    replica.local(cancel(999));
+    expect(reserved(replica)).toEqual([]);
+  });
+
+  it('are no more than the jobs that waited for long, and none before', () => {
+    const replica = cluster(100, 3);
+    replica.local(...Array.from({ length: 9 }, (_, n) => submit(2000 + n, ofSize(4))));
+    expect(reserved(replica)).toHaveLength(3);
+    expect(reserved(cluster(100, 0))).toEqual([]);
+  });
+
+  it('are shared between kinds of jobs, and together one in eight', () => {
+    const kinds = (n: number) => 3.5 + (n % 2) / 10;
+    expect(reserved(cluster(16, 10, kinds))).toHaveLength(1);
+    expect(reserved(cluster(100, 50, kinds))).toHaveLength(7);
+    expect(reserved(cluster(100, 3, kinds))).toHaveLength(3);
+  });
+
+  it('are those that lack the least: they stay while others come and go, and are the same at every replica', () => {
+    const replica = cluster(40, 5);
+    const before = reserved(replica);
+    for (const job of [...replica.state.allocations.get(before[1]!)!.jobs]) {
+      replica.system(ended(Number(job.slice(-12)), 1));
+    }
+    const after = [before[1]!, ...before.filter((id) => id !== before[1])];
+    expect(reserved(replica)).toEqual(after);
+    replica.reload();
+    replica.system(register(runner(100), I1, amounts({ cpuMilli: 2000 }), { zone: 'a' }));
+    expect(reserved(replica)).toEqual(after);
+    replica.local({ kind: 'drainRunner', runner: after[0]!, mode: 'drain' });
+    expect(reserved(replica)).not.toContain(after[0]);
+  });
+
+  it('take what asks for as much, in its turn, and nothing that asks for less', () => {
+    const replica = cluster(2, 1);
+    replica.system(...[0, 1].map((n) => ended(n, 1)));
+    replica.local(submit(2000, ofSize(4, { priority: 60 })), submit(2001, ofSize(2, { priority: 40 })));
+    replica.local(submit(2002, ofSize(4, { priority: 40 })));
+    replica.local({ kind: 'drainRunner', runner: runner(1), mode: 'drain' });
+    const placed = () => schedule(replica.state, { limit: 10, random: () => 0.5 }).map(({ job }) => job);
+    expect(placed()).toEqual([jobId(2000)]);
+    replica.local(cancel(2000));
+    expect(placed()).toEqual([jobId(1000)]);
+    replica.system(assign(1000, 1, runner(0)));
+    replica.system(ended(1000, 1));
+    expect(placed()).toEqual([jobId(2001)]);
   });
 });
