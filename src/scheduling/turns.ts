@@ -84,8 +84,8 @@ export class Turns {
   }
 
   /**
-   * The lanes whose first job is of the priority of the next turn, and would have the turn if shares were let off what
-   * that job asks for: where jobs end all the time, each of these owners holds the smallest share now and then.
+   * The lanes whose first job is of the priority of the next turn, and whose owner is ahead of that turn's by no more
+   * than their two jobs ask for: where jobs end all the time, each of these owners holds the smallest share now and then.
    */
   near(): NearTurn[] {
     const first = this.#queues.peek();
@@ -153,10 +153,21 @@ export class Turns {
 
   #isNear(lane: LaneTurns, least: LaneTurns, queue: QueueTurns, first: QueueTurns): boolean {
     if (lane.head === null || priorityOf(lane) !== priorityOf(least)) return false;
-    const { jobClass } = lane.head;
-    const cost = this.#shareOf({ running: 1, taken: jobClass.demand });
-    const isNear = lane.share - least.share <= cost && queue.share - first.share <= cost / queue.settings.weight;
-    return isNear && this.#allows(queue, lane, jobClass);
+    const cost = this.#costOf(lane);
+    const isNear =
+      lane.share - least.share <= cost + this.#costOf(least) &&
+      queue.share - first.share <= cost / queue.settings.weight + this.#costOfNext(first);
+    return isNear && this.#allows(queue, lane, lane.head.jobClass);
+  }
+
+  /** What its first job adds to its share. */
+  #costOf({ head }: LaneTurns): number {
+    return head === null ? 0 : this.#shareOf({ running: 1, taken: head.jobClass.demand });
+  }
+
+  #costOfNext({ lanes, settings }: QueueTurns): number {
+    const next = lanes.peek();
+    return next === undefined ? 0 : this.#costOf(next) / settings.weight;
   }
 
   #allows({ use, settings }: QueueTurns, lane: LaneTurns | undefined, { demand }: Pick<JobClass, 'demand'>): boolean {
