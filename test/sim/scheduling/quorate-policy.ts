@@ -51,7 +51,7 @@ export class QuoratePolicy implements Policy {
   readonly #onEntry: QuorateOptions['onEntry'];
   #index = 1;
   #sequence = 0;
-  #busy = new Float64Array();
+  #busy: Told['busy'] = new Float64Array();
   #starts: Start[] = [];
   #givenUp: number[] = [];
 
