@@ -168,7 +168,7 @@ describe('reserved runners', () => {
   it('are those that lack the least: they stay while others come and go, and are the same at every replica', () => {
     const replica = cluster(40, 5);
     const before = reserved(replica);
-    for (const job of [...replica.state.allocations.get(before[1]!)!.jobs]) {
+    for (const job of replica.state.allocations.get(before[1]!)!.jobs) {
       replica.system(ended(Number(job.slice(-12)), 1));
     }
     const after = [before[1]!, ...before.filter((id) => id !== before[1])];
