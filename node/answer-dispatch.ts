@@ -1,6 +1,6 @@
 import { unreachable } from '../src/errors.ts';
 import type { NodeId } from '../src/ids.ts';
-import type { Whereabouts } from './blobs/port.ts';
+import type { BlobClient } from './blobs/blob-client.ts';
 import { decodeDispatchRequest, encodeDispatch } from './dispatch-messages.ts';
 import type { LeaderDuties } from './leader/duties.ts';
 import type { Replica } from './replica/replica.ts';
@@ -14,7 +14,7 @@ export async function answerDispatch(
   }: {
     readonly replica: Replica;
     readonly duties: LeaderDuties;
-    readonly blobs: { whereabouts(): Promise<Whereabouts> };
+    readonly blobs: Pick<BlobClient, 'whereabouts' | 'handOver'>;
   },
   from: NodeId,
   body: Uint8Array,
@@ -32,6 +32,8 @@ export async function answerDispatch(
       });
     case 'tellWhereabouts':
       return encodeDispatch(await blobs.whereabouts());
+    case 'handOverBlobs':
+      return encodeDispatch(await blobs.handOver());
     default:
       return unreachable(request);
   }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { MemberPosition, MemberReport } from './member-messages.ts';
-import type { Whereabouts } from './blobs/port.ts';
+import type { HandOver, Whereabouts } from './blobs/port.ts';
 import { count, incarnation, nodeId, text } from './message-shapes.ts';
 import { decodeAnswer, decodeRequest, encodeVersioned } from './versioned.ts';
 
@@ -14,6 +14,8 @@ const request = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('tellPosition') }),
   /** To any member: where it takes the bytes of blobs; answered by its `Whereabouts`. */
   z.object({ kind: z.literal('tellWhereabouts') }),
+  /** To a member that is to be removed: it hands over its blobs; answered by its `HandOver`. */
+  z.object({ kind: z.literal('handOverBlobs') }),
 ]);
 export type DispatchRequest = z.output<typeof request>;
 
@@ -37,10 +39,11 @@ const report = z.object({
 });
 
 const BULK_ADDRESSES_MAX = 64;
+const handOver = z.object({ left: count });
 const whereabouts = z.object({ addresses: z.array(text).max(BULK_ADDRESSES_MAX).readonly(), store: text });
 
 export function encodeDispatch(
-  message: DispatchRequest | DispatchAnswer | MemberReport | MemberPosition | Whereabouts | null,
+  message: DispatchRequest | DispatchAnswer | MemberReport | MemberPosition | Whereabouts | HandOver | null,
 ): Uint8Array {
   return encodeVersioned(message);
 }
@@ -65,4 +68,8 @@ export function decodeMemberPosition(bytes: Uint8Array): MemberPosition {
 
 export function decodeWhereabouts(bytes: Uint8Array): Whereabouts {
   return decodeAnswer(whereabouts, bytes);
+}
+
+export function decodeHandOver(bytes: Uint8Array): HandOver {
+  return decodeAnswer(handOver, bytes);
 }

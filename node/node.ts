@@ -243,6 +243,10 @@ async function createServices(
   );
   const removed = Promise.withResolvers<void>();
   const inquiry = new MemberInquiry({ self, replica, network, reportHere: () => duties.memberReport() });
+  const isLeaving = (id: NodeId): boolean => replica.state.nodes.get(id)?.wish === 'leave';
+  const blobs = await openBlobs({ ...base, ...founding, folder: folder.parts.blobs, membership, isLeaving }, shutdown);
+  const handOver = async (id: NodeId): Promise<number> =>
+    id === self ? (await blobs.handOver()).left : await inquiry.handOver(id);
   const core = createCore({
     self,
     replica,
@@ -254,7 +258,7 @@ async function createServices(
     logs: new LogService({ self, replica, jobs, watch, network, reader }),
     events: feed,
     cluster: new ClusterService({ self, replica, network, capacity, inquiry }),
-    members: new MemberService({ self, replica, inquiry, removed: removed.promise }, MEMBER_SERVICE_TIMES),
+    members: new MemberService({ self, replica, inquiry, handOver, removed: removed.promise }, MEMBER_SERVICE_TIMES),
     backups: new BackupService({ self, replica, version: VERSION }),
     tokens,
     readiness,
@@ -286,8 +290,6 @@ async function createServices(
   shutdown.defer(() => {
     for (const part of [...timed, membership, duties, feed]) part.stop();
   });
-  const isLeaving = (id: NodeId): boolean => replica.state.nodes.get(id)?.wish === 'leave';
-  const blobs = await openBlobs({ ...base, ...founding, folder: folder.parts.blobs, membership, isLeaving }, shutdown);
   return { core, jobTokens, blobs, reader, membership, duties, removed: removed.promise };
 }
 

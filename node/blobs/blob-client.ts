@@ -13,6 +13,7 @@ import type {
   BlobStore,
   BlobThreadData,
   FromThread,
+  HandOver,
   PutRequest,
   PutResult,
   ToThread,
@@ -131,6 +132,11 @@ export class BlobClient implements BlobStore {
   /** Where this node takes bytes; it then listens there. */
   async whereabouts(): Promise<Whereabouts> {
     return await this.#ask({ method: 'whereabouts' }).answer;
+  }
+
+  /** Gives what is here to those that should have it once this node has left, for a while; tells what is left. */
+  async handOver(): Promise<HandOver> {
+    return await this.#ask({ method: 'handOver' }).answer;
   }
 
   async figures(): Promise<BlobFigures> {

@@ -17,6 +17,7 @@ import type {
   BlobResults,
   BlobThreadData,
   BulkSettings,
+  HandOver,
   PutResult,
   Whereabouts,
 } from './port.ts';
@@ -36,10 +37,13 @@ export class BlobHost {
   readonly #scrubber: Scrubber;
   readonly #running: Promise<unknown>;
   readonly #data: BlobThreadData;
+  readonly #limits: BlobLimits;
   readonly #logger: Logger;
   #network: Promise<BulkNetwork> | null = null;
   #listening: BulkNetwork | null = null;
   #members: readonly BlobMember[] = [];
+  #wishedToLeave = false;
+  #leavesUntil = 0;
 
   /** @throws Fault `diskFull`, `diskFailed` */
   static async open(data: BlobThreadData, logger: Logger): Promise<BlobHost> {
@@ -53,6 +57,7 @@ export class BlobHost {
     const { self } = network;
     this.#local = local;
     this.#data = data;
+    this.#limits = limits;
     this.#logger = logger;
     const clock = (): number => performance.now();
     const opener = {
@@ -104,6 +109,8 @@ export class BlobHost {
         return null;
       case 'whereabouts':
         return await this.#whereabouts();
+      case 'handOver':
+        return await this.#handOver();
       case 'figures':
         return this.#figures();
       default:
@@ -126,7 +133,8 @@ export class BlobHost {
       ({ id, connected }) => connected && members.find((member) => member.id === id)?.connected === false,
     );
     this.#members = members;
-    this.#holders.update(members, selfLeaves, performance.now());
+    this.#wishedToLeave = selfLeaves;
+    this.#updateHolders();
     if (members.length > 0 || this.#network !== null) {
       const network = await this.#listen();
       network.setMembers(membersFor(this.#members));
@@ -134,6 +142,20 @@ export class BlobHost {
     }
     this.#cluster.membersChanged();
     this.#repair.membersChanged();
+  }
+
+  #updateHolders(): void {
+    const now = performance.now();
+    this.#holders.update(this.#members, this.#wishedToLeave || now < this.#leavesUntil, now);
+  }
+
+  async #handOver(): Promise<HandOver> {
+    const { handOverMs, leavingMs } = this.#limits;
+    const now = performance.now();
+    this.#leavesUntil = now + leavingMs;
+    this.#updateHolders();
+    this.#repair.membersChanged();
+    return { left: await this.#repair.handOver(now + handOverMs) };
   }
 
   async #whereabouts(): Promise<Whereabouts> {

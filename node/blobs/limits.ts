@@ -43,6 +43,10 @@ export const BLOB_LIMITS = {
 
   /** A member that is away for so long holds nothing any more, and what it held is copied elsewhere. */
   goneAfterMs: 20_000,
+  /** So long a node that is to leave hands over before it tells how much is left; it goes on then. */
+  handOverMs: 15_000,
+  /** A node that was told to hand over does not count as a holder for so long, if it does not leave after all. */
+  leavingMs: 10 * 60_000,
   /** A member that sends nothing for so long while it is waited for is given up. */
   stallMs: 10_000,
   /** While it takes a copy, a member tells that it is alive this often. */

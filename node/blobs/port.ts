@@ -82,6 +82,11 @@ export interface BlobFigures {
   readonly bytesReceived: number;
 }
 
+/** Of a node that is to leave: blobs that are not where they should be without it. */
+export interface HandOver {
+  readonly left: number;
+}
+
 /** Where a node takes bytes, and which store it has. */
 export interface Whereabouts {
   readonly addresses: readonly string[];
@@ -100,6 +105,7 @@ export type BlobCall =
   /** Who the other members are. */
   | { readonly method: 'members'; readonly members: readonly BlobMember[]; readonly selfLeaves: boolean }
   | { readonly method: 'whereabouts' }
+  | { readonly method: 'handOver' }
   | { readonly method: 'figures' }
   | { readonly method: 'close' };
 
@@ -113,6 +119,7 @@ export interface BlobResults {
   readonly release: null;
   readonly members: null;
   readonly whereabouts: Whereabouts;
+  readonly handOver: HandOver;
   readonly figures: BlobFigures;
   readonly close: null;
 }

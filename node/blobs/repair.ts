@@ -113,6 +113,26 @@ export class Repair {
     }
   }
 
+  /**
+   * For a node that is to leave, and is no holder any more: gives what is here to those that are.
+   * @param until when it stops, by the clock
+   * @returns how many blobs are not where they should be
+   */
+  async handOver(until: number): Promise<number> {
+    const { local, holders, clock } = this.#parts;
+    if (holders.all(clock()).length === 0) return local.index.blobs;
+    let left = 0;
+    let looked = 0;
+    for (let after: BlobName | null = null; ;) {
+      const batch: readonly IndexedBlob[] = await local.index.behind(after, this.#options.limits.reviewBatch);
+      if (batch.length === 0) return left;
+      if (clock() > until) return left + Math.max(0, local.index.blobs - looked);
+      after = batch.at(-1)?.name ?? null;
+      looked += batch.length;
+      left += (await this.#review(batch)).length;
+    }
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#wakeUp();

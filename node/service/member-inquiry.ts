@@ -1,12 +1,14 @@
-import { Fault } from '../../src/errors.ts';
+import { Fault, Rejection } from '../../src/errors.ts';
 import type { NodeId } from '../../src/ids.ts';
-import { decodeMemberPosition, decodeMemberReport, encodeDispatch } from '../dispatch-messages.ts';
+import { decodeHandOver, decodeMemberPosition, decodeMemberReport, encodeDispatch } from '../dispatch-messages.ts';
 import type { MemberPosition, MemberReport } from '../member-messages.ts';
 import type { PeerNetwork } from '../p2p/network.ts';
 import type { Replica } from '../replica/replica.ts';
 
 const REPORT_MS = 2_000;
 const POSITION_MS = 1_000;
+/** More than a member takes until it tells how much is left. */
+const HAND_OVER_MS = 30_000;
 
 export interface MemberInquiryDependencies {
   readonly self: NodeId;
@@ -39,6 +41,19 @@ export class MemberInquiry {
           );
     if (report === null) throw new Fault('notLeader', 'the leader has only just been elected; try again');
     return report;
+  }
+
+  /** Lets a member hand over its blobs for a while: how many are left. One that is away or older is not waited for. */
+  async handOver(id: NodeId): Promise<number> {
+    const { network } = this.#parts;
+    if (!network.connected().includes(id)) return 0;
+    try {
+      const request = encodeDispatch({ kind: 'handOverBlobs' });
+      return decodeHandOver(await network.request(id, 'dispatch', request, { timeoutMs: HAND_OVER_MS })).left;
+    } catch (error) {
+      if (error instanceof Rejection && error.code === 'invalidRequest') return 0;
+      throw error;
+    }
   }
 
   /** How far each of them has come; those that do not answer soon are left out. */

@@ -24,6 +24,8 @@ export interface MemberServiceDependencies {
   readonly self: NodeId;
   readonly replica: Replica;
   readonly inquiry: MemberInquiry;
+  /** Lets a member hand over its blobs; how many are left, and zero when it cannot be asked. */
+  readonly handOver: (id: NodeId) => Promise<number>;
   /** Settles when this node finds that it was removed. */
   readonly removed: Promise<void>;
 }
@@ -61,16 +63,26 @@ export class MemberService {
     await this.#settled(`${id} votes still`, () => !isVoter(this.#configuration, id));
   }
 
-  /** @throws as `setRole` */
+  /** Once its blobs are elsewhere, unless forced. @throws as `setRole` */
   async remove(identity: Identity, id: NodeId, mode: ChangeMode): Promise<void> {
     requireScope(identity);
     const { replica, self, removed } = this.#parts;
     await replica.barrier();
     if (!isMember(this.#configuration, id)) return this.#endRemoval(identity, id);
     await this.#requireSafe({ kind: 'remove', node: id }, mode);
+    if (mode === 'safely') await this.#requireHandedOver(id);
     const left = this.#leave(identity, id, mode);
     // It may hear no more of the log before that tells it what became of its wish.
     await (id === self ? Promise.race([left, removed]) : left);
+  }
+
+  async #requireHandedOver(id: NodeId): Promise<void> {
+    const left = await this.#parts.handOver(id);
+    if (left === 0) return;
+    throw new Fault(
+      'timedOut',
+      `${id} hands over its blobs first, and ${left} are not at other nodes yet: ask again in a while, or with --force`,
+    );
   }
 
   async #leave(identity: Identity, id: NodeId, mode: ChangeMode): Promise<void> {

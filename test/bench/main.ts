@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { blobs } from './blobs.ts';
 import { consensus } from './consensus.ts';
 import { costs } from './costs.ts';
 import { failover } from './failover.ts';
@@ -26,6 +27,7 @@ const TABLES: readonly Table[] = [
   failover,
   memory,
   million,
+  blobs,
 ];
 const LEAST_COUNT = 10;
 

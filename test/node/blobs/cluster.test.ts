@@ -303,6 +303,19 @@ test('a member that leaves for good hands over what it has', async () => {
   });
 });
 
+test('a member that is asked to hand over does so, and tells what is left', async () => {
+  const cluster = await BlobCluster.start(3, { copies: 1 });
+  const leaver = cluster.nodes[0]!;
+  const blobs = Array.from({ length: 12 }, (_, number) => sample(number, 10_000 + number));
+  for (const bytes of blobs) await put(leaver, bytes);
+  expect(await leaver.blobs.handOver()).toEqual({ left: 0 });
+  const held = await Promise.all(blobs.map((bytes) => cluster.holders(nameOf(bytes))));
+  expect(held.every((ids) => ids.some((id) => id !== leaver.id))).toBe(true);
+  for (const other of cluster.nodes.slice(1)) await cluster.kill(other);
+  await put(leaver, sample(99, 1000));
+  expect((await leaver.blobs.handOver()).left).toBeGreaterThan(0);
+});
+
 test('a full store lets go of what the other holder has, and of no last copy that the other could take', async () => {
   const cluster = await BlobCluster.start(2, { capacityBytes: 5 * MIB });
   const [first] = cluster.nodes as [Node, Node];

@@ -20,11 +20,12 @@ interface Some {
   readonly dead?: string;
   readonly behind?: string;
   readonly self?: string;
+  readonly blobsLeft?: number;
 }
 
 /** The leader is `a`; `onWish` plays what it does about a wish. */
 function setUp(some: Some, onWish: (configuration: Configuration) => Configuration = (same) => same) {
-  const { voters, learners = '', dead = '', behind = '', self = 'a' } = some;
+  const { voters, learners = '', dead = '', behind = '', self = 'a', blobsLeft = 0 } = some;
   const state = new ClusterState();
   const proposed: Command[] = [];
   const asked: unknown[] = [];
@@ -77,7 +78,11 @@ function setUp(some: Some, onWish: (configuration: Configuration) => Configurati
   };
   const inquiry = { report: async () => report } as unknown as MemberInquiry;
   const removed = Promise.withResolvers<void>();
-  const members = new MemberService({ self: self as NodeId, replica, inquiry, removed: removed.promise }, TIMES);
+  const handOver = async (): Promise<number> => blobsLeft;
+  const members = new MemberService(
+    { self: self as NodeId, replica, inquiry, handOver, removed: removed.promise },
+    TIMES,
+  );
   const become = (next: string) => (leader = next as NodeId);
   return { members, state, proposed, asked, become, findRemoved: removed.resolve };
 }
@@ -95,6 +100,17 @@ describe('removing a member', () => {
     await members.remove(ADMIN, B, 'safely');
     expect(proposed).toEqual([{ kind: 'wishMember', node: B, wish: 'leave' }]);
     expect(state.nodes.get(B)?.wish).toBe('leave');
+  });
+
+  it('waits for its blobs to be elsewhere, unless forced', async () => {
+    const { members, proposed } = setUp({ voters: 'abc', self: 'b', blobsLeft: 7 }, without('b'));
+    await expect(members.remove(ADMIN, B, 'safely')).rejects.toMatchObject({
+      code: 'timedOut',
+      message: expect.stringContaining('7 are not at other nodes yet'),
+    });
+    expect(proposed).toEqual([]);
+    await members.remove(ADMIN, B, 'force');
+    expect(proposed).toEqual([{ kind: 'wishMember', node: B, wish: 'leave' }]);
   });
 
   it('that does not come about is told as a wish that stands', async () => {
