@@ -31,6 +31,7 @@ export type RejectionCode =
   | 'unknownDependency'
   | 'unknownRef'
   | 'dependencyRefused'
+  | 'infeasible'
   | 'unknownParent'
   | 'unknownGroup'
   | 'groupClosed'

@@ -41,6 +41,7 @@ const AFTER_ANSWER: Steps<RejectionCode | FaultCode> = {
   unknownDependency: 'name jobs that there are: quorate jobs; purged ones are gone',
   unknownRef: 'name a line above it',
   dependencyRefused: null,
+  infeasible: 'see what the runners have: quorate runners; without --refuse-infeasible it waits for one that can',
   unknownParent: 'name a job that has not ended: quorate jobs --state running',
   unknownGroup: 'list the groups: quorate group list; finished ones are forgotten after a week',
   groupClosed: 'make another: quorate group create',

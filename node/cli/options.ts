@@ -47,6 +47,7 @@ export interface SpecOptions {
   readonly retention?: string;
   readonly notBefore?: string;
   readonly retry?: number | 'never';
+  readonly refuseInfeasible?: boolean;
   readonly after?: readonly string[];
   readonly group?: string;
   readonly resourceGroup?: string;
@@ -75,7 +76,8 @@ export function specOptions(command: Command, nameFlag = 'name'): Command {
     .option('--retry <N>', 'further attempts when it fails; "never" for none even when its machine is lost', retryCount)
     .option('--after <ID>', 'only after this job has succeeded, or ID:failed, ID:finished; may be repeated', repeated)
     .option('--group <ID>', 'the group that it belongs to')
-    .option('--resource-group <NAME>', 'of the jobs that name the same, one runs at a time');
+    .option('--resource-group <NAME>', 'of the jobs that name the same, one runs at a time')
+    .option('--refuse-infeasible', 'refuse it if no runner of the cluster could ever hold it');
 }
 
 export function repeated(value: string, before: readonly string[] | undefined): readonly string[] {

@@ -35,6 +35,7 @@ export async function specFromFlags(
     dependsOn: options.after?.map(dependencyOf),
     group: options.group as GroupId | undefined,
     resourceGroup: options.resourceGroup,
+    infeasible: options.refuseInfeasible === true ? 'refuse' : undefined,
   });
 }
 

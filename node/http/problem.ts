@@ -62,6 +62,7 @@ export const STATUS_OF: Readonly<Record<RejectionCode | FaultCode | HttpCode, nu
   unknownDependency: 422,
   unknownRef: 422,
   dependencyRefused: 422,
+  infeasible: 422,
   unknownParent: 422,
   groupClosed: 409,
   wrongProject: 422,

@@ -123,6 +123,8 @@ export const jobSpecSchema = z.strictObject({
   /** Of all jobs of a project that name the same, one is queued or runs at a time. */
   resourceGroup: identifier.optional(),
   retry: retrySchema.optional(),
+  /** What becomes of a job that no runner of the cluster could ever hold: it is queued, as by default, or refused. */
+  infeasible: z.enum(['wait', 'refuse']).optional(),
   /** How long it is kept once it is final. */
   retention: duration(1000, LIMITS.retentionMaxMs).optional(),
 });

@@ -5,9 +5,9 @@ import type { JobPlan } from '../jobs/plan.ts';
 import { countPreemptions } from '../jobs/retry.ts';
 import { LIMITS } from '../limits.ts';
 import { formatConstraint, matches } from '../resources/constraint.ts';
-import { amountOf, type Resources } from '../resources/resources.ts';
 import { type Allocation, type ClusterState, isLive, settingsOf } from '../state/state.ts';
 import { roomFor } from './claims.ts';
+import { demandsOf } from './demands.ts';
 import { couldHold } from './feasibility.ts';
 import { type LowerPriority, lowerPriority } from './lower-priority.ts';
 import { isHeldByParents } from './parents.ts';
@@ -246,24 +246,4 @@ function resourceReasons(plan: JobPlan, ready: readonly Allocation[]): Reason[] 
     mostTotal: Math.max(0, ...ready.map(({ record }) => of(record.total))),
     runners: ready.filter(({ free }) => of(free) < wanted).length,
   }));
-}
-
-interface Demand {
-  readonly resource: string;
-  readonly wanted: number;
-  readonly of: (resources: Resources) => number;
-}
-
-function demandsOf({ demand }: JobPlan): Demand[] {
-  const demands = (['cpuMilli', 'memoryBytes', 'gpu', 'diskBytes'] as const).map((resource) => ({
-    resource,
-    wanted: demand[resource],
-    of: (resources: Resources) => resources[resource],
-  }));
-  const custom = Object.keys(demand.custom).map((resource) => ({
-    resource,
-    wanted: amountOf(demand.custom, resource),
-    of: (resources: Resources) => amountOf(resources.custom, resource),
-  }));
-  return [...demands, ...custom];
 }

@@ -17,6 +17,7 @@ import { type JobPlan, planOf, sharePlan } from '../jobs/plan.ts';
 import { keptUntil } from '../jobs/retention.ts';
 import type { JobSpec } from '../jobs/spec.ts';
 import { LIMITS } from '../limits.ts';
+import { whyInfeasible } from '../scheduling/infeasible.ts';
 import type { OfSchedule } from '../schedules/schedule.ts';
 import type { ChangeSet } from './change-set.ts';
 import { type Command, type CommandResult, type Placement, refuse, type Refusal } from './commands.ts';
@@ -50,6 +51,8 @@ export function submit(
   }
   const plan = planSoundly(command.spec);
   if ('code' in plan) return plan;
+  const infeasible = command.spec.infeasible === 'refuse' ? whyInfeasible(state.runners.values(), plan) : null;
+  if (infeasible !== null) return refuse('infeasible', infeasible.message, infeasible.field ?? undefined);
   const spec = keptSpec(command.spec);
   const sequence = cluster.submissions + 1;
   const ties = tiesOf(changes, command, plan, by);

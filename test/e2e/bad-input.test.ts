@@ -24,6 +24,26 @@ describe('bad input over HTTP', () => {
     ['a missing command', {}, { status: 400, code: 'invalidRequest', field: 'command' }],
     ['an empty command', { command: [] }, { status: 400, code: 'invalidRequest', field: 'command' }],
     ['a broken duration', { ...GOOD, timeout: '3 moons' }, { status: 400, code: 'invalidRequest', field: 'timeout' }],
+    [
+      'a constraint that does not parse',
+      { ...GOOD, constraints: ['os == linux', 'arch in amd64'] },
+      {
+        status: 400,
+        code: 'invalidRequest',
+        field: 'constraints[1]',
+        detail: expect.stringContaining('expected "(" at column 9') as string,
+      },
+    ],
+    [
+      'what no runner could ever hold',
+      { ...GOOD, resources: { cpu: 50_000 }, infeasible: 'refuse' },
+      {
+        status: 422,
+        code: 'infeasible',
+        field: 'resources.cpu',
+        detail: expect.stringContaining('it asks for 50000') as string,
+      },
+    ],
     ['a field of a later part', { ...GOOD, image: 'x' }, { status: 400, code: 'notSupported', field: 'image' }],
     ['a list for a body', [GOOD], { status: 400, code: 'invalidRequest' }],
   ])('refuses %s with a code and the field at fault', async (_what, spec, expected) => {

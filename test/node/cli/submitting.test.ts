@@ -62,6 +62,7 @@ describe('quorate run', () => {
         '10m',
         '--queue-timeout',
         '1h',
+        '--refuse-infeasible',
         '--idle-timeout',
         '5m',
         '--retention',
@@ -92,6 +93,7 @@ describe('quorate run', () => {
       retention: '2d',
       notBefore: '2030-01-01T00:00:00Z',
       retry: { max: 2 },
+      infeasible: 'refuse',
     });
     expect(submitted?.headers['idempotency-key']).toBeDefined();
     expect(submitted?.headers.authorization).toBe('Bearer qt_test');

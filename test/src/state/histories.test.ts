@@ -120,6 +120,7 @@ const SPECS = [
   { retry: 'never' as const, queue: 'a' },
   { queue: 'a', project: 'p' },
   { queue: 'b', resources: { cpu: 0 } },
+  { resources: { cpu: 5 }, infeasible: 'refuse' as const },
   { retry: { max: 2, backoff: { initial: '1s' }, lostMax: 1 }, queueTimeout: '3s' },
 ];
 const CANCELLED = ending({ outcome: 'cancelled', exitCode: null });
