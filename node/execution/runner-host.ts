@@ -181,7 +181,7 @@ export class RunnerHost {
     if (job.state === 'assigned' || job.state === 'running') {
       if (job.current.runner !== self || job.current.incarnation !== this.#session?.incarnation) return;
       if (isToStop(job)) this.#stop(job);
-      else if (job.state === 'assigned') this.#successions.assigned(job);
+      else if (job.state === 'assigned' && this.#isOfNow(job)) this.#successions.assigned(job);
       return;
     }
     if (before !== 'assigned' && before !== 'running') return;
@@ -190,6 +190,14 @@ export class RunnerHost {
     if (last?.runner === self && last.outcome === 'lost') {
       supervisor.stop({ job: job.id, attempt: last.attempt }, 'lost');
     }
+  }
+
+  /**
+   * Before this start of the node is registered, what comes may be from before it, and what is behind another have been
+   * handed back since: `reconcile` sees to it.
+   */
+  #isOfNow({ current }: LiveJob): boolean {
+    return current.behind === undefined || this.#session?.registered === 'yes';
   }
 
   #begin(job: LiveJob): void {

@@ -7,7 +7,7 @@ import type { RunnerEvent, RunnerSupervisor } from '../../../node/runner/ports.t
 import type { Incarnation, JobId, NodeId } from '../../../src/ids.ts';
 import type { Command } from '../../../src/state/commands.ts';
 import { ClusterState } from '../../../src/state/state.ts';
-import { amounts, jobId, register, setQueue, submit, TestReplica } from '../../src/builders.ts';
+import { amounts, assign, assignBehind, jobId, register, setQueue, submit, TestReplica } from '../../src/builders.ts';
 
 const SELF = 'self' as NodeId;
 const LEASE_MS = 1000;
@@ -131,5 +131,22 @@ describe('RunnerHost', () => {
     expect(asked.slice(1)).toEqual([`cancelled ${jobId(1)}`]);
     host.reconcile([]);
     expect(asked.slice(2)).toEqual([`cancelled ${jobId(1)}`]);
+  });
+
+  it('hands back what it hears of before it is registered: an earlier start may have handed it back already', async () => {
+    const cluster = TestReplica.founded();
+    const incarnation = 'i1' as Incarnation;
+    cluster.system(register(SELF, incarnation, amounts({ cpuMilli: 1000 })));
+    cluster.local(submit(1), submit(2));
+    const end = { ...LEFT, job: jobId(1), incarnation };
+    const { host, asked, proposed } = setUp([SELF], [end], { state: cluster.state, registrationMs: 50 });
+    await host.start();
+    for (const command of [assign(1, 1, SELF, incarnation), assignBehind(2, 1, 1, SELF, incarnation)]) {
+      cluster.system(command);
+      host.changed(cluster.last.events);
+    }
+    await expect.poll(() => host.isRegistered).toBe(true);
+    expect(asked).toEqual([`start ${jobId(1)}`]);
+    expect(proposed.map(({ kind }) => kind)).toEqual(['ended', 'registerRunner', 'handBack']);
   });
 });
