@@ -24,7 +24,7 @@ import type { GroupSpec } from '../src/jobs/group.ts';
 import type { JobState } from '../src/jobs/job.ts';
 import type { QueueChange } from '../src/jobs/queue-settings.ts';
 import type { JobSpec } from '../src/jobs/spec.ts';
-import type { Idempotency } from '../src/state/commands.ts';
+import type { BatchKey, Idempotency } from '../src/state/commands.ts';
 import type { ScheduleSettings } from '../src/schedules/schedule.ts';
 import type { VoterPolicy } from '../src/state/records.ts';
 
@@ -39,6 +39,8 @@ export interface SubmitItem {
   readonly id?: JobId;
   readonly spec: JobSpec;
   readonly idempotency: Idempotency | null;
+  /** In place of a key of its own, for a line of a batch that is sent under one. */
+  readonly batch?: BatchKey;
 }
 
 export type SubmitResult =
@@ -127,6 +129,8 @@ export interface Core {
    */
   checkOwn(identity: Identity, named: Named | null): Promise<void>;
 
+  /** From what the ids of a batch's lines are counted that is sent under a key. */
+  batchBase(identity: Identity, key: string): Promise<JobId>;
   /** Answers each item once a quorum holds it, in order. A job's items become its children. */
   submit(identity: Identity, items: readonly SubmitItem[]): Promise<readonly SubmitResult[]>;
   /** @throws Rejection `notFound` */

@@ -19,6 +19,7 @@ import { waitForAll } from './wait-for-all.ts';
 
 export interface BatchCommandOptions extends ConnectionOptions, QuietOption {
   readonly wait?: true;
+  readonly idempotencyKey?: string;
 }
 
 /** Longer lines than any spec are not read. */
@@ -83,7 +84,7 @@ class BatchRun {
     }
     try {
       const lines = withoutArray(readLines(input, LINE_MAX_CHARACTERS, 'ndjson'), file);
-      for await (const line of this.#client.jobs.submitLines(lines, { signal })) {
+      for await (const line of this.#client.jobs.submitLines(lines, { ...keyOf(this.#options), signal })) {
         await this.#tellAnswer(line, progress);
         progress.set(this.#answered, { detail: this.#refused === 0 ? '' : `${this.#refused} refused` });
       }
@@ -163,4 +164,8 @@ async function* withoutArray(lines: AsyncIterable<string>, file: string): AsyncG
 /** By its place among the jobs. */
 function describeRefusal(job: number, { code, detail }: Problem): string {
   return `quorate: job ${job}: ${plain(detail)} (${plain(code)})`;
+}
+
+function keyOf({ idempotencyKey }: BatchCommandOptions): Pick<BatchCommandOptions, 'idempotencyKey'> {
+  return idempotencyKey === undefined ? {} : { idempotencyKey };
 }

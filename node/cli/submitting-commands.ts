@@ -21,6 +21,7 @@ export function declareSubmitting(declare: Declare): void {
     clientCommand(declare, 'batch', 'submit many jobs, one JSON spec in a line, and print their ids'),
   )
     .argument('<FILE>', 'the file of specs; - for what comes in here')
+    .option('--idempotency-key <KEY>', 'sent again under one key, what was taken is not taken twice')
     .option('--wait', 'wait until all have ended; the exit code is 1 if one did not succeed');
   does(declare, batch, async () => (await import('./batch.ts')).batch);
 }

@@ -2,6 +2,7 @@ import type { Problem } from '../../src/api/views.ts';
 import { assert, Rejection } from '../../src/errors.ts';
 import type { JobId } from '../../src/ids.ts';
 import type { BatchLineSpec } from '../../src/jobs/batch-line.ts';
+import type { BatchKey } from '../../src/state/commands.ts';
 import type { SubmitItem, SubmitResult } from '../core.ts';
 import type { LineNames, NamedLine } from './line-names.ts';
 import { problem } from './problem.ts';
@@ -13,6 +14,7 @@ export type LineOutcome =
 export interface ChunkLine {
   readonly spec: BatchLineSpec | null;
   readonly id: JobId;
+  readonly batch?: BatchKey;
   readonly name: NamedLine | null;
   outcome: LineOutcome | null;
 }
@@ -78,7 +80,8 @@ async function submitOnce(lines: readonly ChunkLine[], dependencies: ChunkDepend
   for (const line of lines) {
     const spec = specOf(line, dependencies);
     if (spec === null) continue;
-    items.push({ id: line.id, spec, idempotency: null });
+    const { id, batch } = line;
+    items.push({ id, spec, idempotency: null, ...(batch === undefined ? {} : { batch }) });
     submitted.push(line);
   }
   if (items.length === 0) return [];

@@ -3,6 +3,7 @@ import { assert, Rejection, unreachable } from '../../src/errors.ts';
 import type { JobId } from '../../src/ids.ts';
 import { nameOfLine } from '../../src/jobs/batch-line.ts';
 import { checkBatchLine } from '../../src/jobs/edge.ts';
+import type { BatchKey } from '../../src/state/commands.ts';
 import { LIMITS } from '../../src/limits.ts';
 import type { SubmitItem, SubmitResult } from '../core.ts';
 import { type ChunkLine, settleLine, submitChunk } from './batch-chunk.ts';
@@ -21,7 +22,8 @@ const CHUNKS_IN_FLIGHT = 4;
 const ANSWER_BACKLOG_BYTES = 2 * 1024 * 1024;
 
 export interface BatchDependencies {
-  readonly newId: () => JobId;
+  /** @param line counted from 1, over all requests of the batch */
+  readonly identify: (line: number) => LineIdentity;
   readonly nameBudget: NameBudget;
   readonly submit: (items: readonly SubmitItem[]) => Promise<readonly SubmitResult[]>;
   /** Told how many lines of a chunk came out how. */
@@ -30,7 +32,15 @@ export interface BatchDependencies {
   readonly onError: (error: unknown) => void;
 }
 
+/** The id of a line's job, and the key under which it may be repeated, if there is one. */
+export interface LineIdentity {
+  readonly id: JobId;
+  readonly batch?: BatchKey;
+}
+
 export interface BatchOptions {
+  /** The number of the first line. */
+  readonly from: number;
   readonly requestId: string;
   readonly signal: AbortSignal;
 }
@@ -51,7 +61,7 @@ export async function* runBatch(
   let chunk: ChunkLine[] = [];
   /** Settles when all that was proposed has its outcome. */
   let decided: Promise<unknown> = Promise.resolve();
-  let jobs = 0;
+  let jobs = options.from - 1;
   let inFlight = 0;
   let backlogBytes = 0;
   let reading: 'on' | 'ended' | 'stopped' = 'on';
@@ -88,7 +98,7 @@ export async function* runBatch(
     for (let text = splitter.next(); text !== null && reading === 'on'; text = splitter.next()) {
       jobs += 1;
       if (jobs > LIMITS.batchJobs) text = TOO_MANY;
-      chunk.push(readLine(text, names, dependencies));
+      chunk.push(readLine(text, names, dependencies.identify(Math.min(jobs, LIMITS.batchJobs))));
       if (typeof text !== 'string' && text.kind === 'broken') reading = 'ended';
       if (chunk.length < LIMITS.batchChunkJobs) continue;
       propose();
@@ -162,25 +172,24 @@ const TOO_MANY: LineTrouble = {
 };
 
 /** A line that is wrong has a name all the same, so that those that name it are told what became of it. */
-function readLine(text: BatchText, names: LineNames, { newId }: BatchDependencies): ChunkLine {
-  const id = newId();
-  if (typeof text !== 'string') return refusedLine(id, null, problemOfTrouble(text));
+function readLine(text: BatchText, names: LineNames, identity: LineIdentity): ChunkLine {
+  if (typeof text !== 'string') return refusedLine(identity, null, problemOfTrouble(text));
   let name: NamedLine | null = null;
   try {
     const value = parseJson(text);
     const given = nameOfLine(value);
-    if (given !== null) name = names.add(given, id);
+    if (given !== null) name = names.add(given, identity.id);
     const spec = checkBatchLine(value);
     names.check(spec, name);
-    return { spec, id, name, outcome: null };
+    return { ...identity, spec, name, outcome: null };
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
-    return refusedLine(id, name, problem(error.code, error.message, error.details));
+    return refusedLine(identity, name, problem(error.code, error.message, error.details));
   }
 }
 
-function refusedLine(id: JobId, name: NamedLine | null, error: Problem): ChunkLine {
-  const line: ChunkLine = { spec: null, id, name, outcome: null };
+function refusedLine(identity: LineIdentity, name: NamedLine | null, error: Problem): ChunkLine {
+  const line: ChunkLine = { ...identity, spec: null, name, outcome: null };
   settleLine(line, { kind: 'refused', error });
   return line;
 }

@@ -1,13 +1,14 @@
 import { v7 as uuidv7 } from 'uuid';
 import { z } from 'zod';
 import { Fault, Rejection } from '../../src/errors.ts';
-import type { JobId } from '../../src/ids.ts';
+import { type JobId, lineId } from '../../src/ids.ts';
 import { batchLineSchema } from '../../src/jobs/batch-line.ts';
 import { LIMITS } from '../../src/limits.ts';
 import type { Core } from '../core.ts';
-import { runBatch, errorLine } from './batch-run.ts';
+import { type BatchDependencies, errorLine, runBatch } from './batch-run.ts';
 import { readChunks } from './body.ts';
 import type { HttpMetrics } from './http-metrics.ts';
+import { keyOf, keyHeaders } from './idempotency-key.ts';
 import { NameBudget } from './line-names.ts';
 import { problemOf } from './problem.ts';
 import { route } from './route.ts';
@@ -21,6 +22,11 @@ export interface BatchRouteDependencies {
   readonly metrics: HttpMetrics;
 }
 
+const firstLine = z.coerce
+  .number()
+  .pipe(z.int().min(1).max(LIMITS.batchJobs))
+  .default(1)
+  .meta({ description: 'The number of the first line, for a batch that is sent under one key in several requests.' });
 const answerLine = z.union([z.object({ id: z.string() }), z.object({ error: problemSchema })]);
 
 /** Answers while it reads: one line for each job, in order, whatever becomes of it. */
@@ -34,6 +40,8 @@ export function batchRoutes(dependencies: BatchRouteDependencies): readonly Rout
       scope: 'jobs:write',
       own: 'new',
       summary: 'Submit many jobs, as NDJSON or as one JSON array',
+      headers: keyHeaders,
+      query: z.strictObject({ from: firstLine }),
       body: {
         kind: 'stream',
         types: ['application/x-ndjson', 'application/ndjson', 'application/jsonl', 'application/json'],
@@ -47,11 +55,6 @@ export function batchRoutes(dependencies: BatchRouteDependencies): readonly Rout
         },
       },
       async handle(input) {
-        if (input.headers['idempotency-key'] !== undefined) {
-          throw new Rejection('notSupported', 'a batch takes no key: submit one by one, or make repeats harmless', {
-            field: 'Idempotency-Key',
-          });
-        }
         if (running >= LIMITS.batchesInFlight) {
           throw new Rejection('tooManyRequests', 'this node takes no further batch at the moment', {
             limit: { name: 'batchesInFlight', value: LIMITS.batchesInFlight },
@@ -59,21 +62,39 @@ export function batchRoutes(dependencies: BatchRouteDependencies): readonly Rout
         }
         running += 1;
         input.signal().addEventListener('abort', () => (running -= 1), { once: true });
-        return answerBatch(input, nameBudget, dependencies);
+        const identify = await identifierOf(input, dependencies.core);
+        return answerBatch(input, { identify, nameBudget, from: input.query.from }, dependencies);
       },
     }),
   ];
 }
 
+interface BatchParts {
+  readonly identify: BatchDependencies['identify'];
+  readonly nameBudget: NameBudget;
+  readonly from: number;
+}
+
+/** Under a key each line has one id, however often it is sent. */
+async function identifierOf(
+  { headers, identity }: Pick<RouteInput<unknown, unknown, unknown>, 'headers' | 'identity'>,
+  core: Core,
+): Promise<BatchDependencies['identify']> {
+  const key = keyOf(headers);
+  if (key === null) return () => ({ id: uuidv7() as JobId });
+  const base = await core.batchBase(identity, key);
+  return (line) => ({ id: lineId(base, line), batch: { key, line, base } });
+}
+
 function answerBatch(
   input: RouteInput<unknown, unknown, unknown>,
-  nameBudget: NameBudget,
+  { identify, nameBudget, from }: BatchParts,
   { core, logger, metrics }: BatchRouteDependencies,
 ): Answer {
   const { requestId } = input;
   const pieces = runBatch(
     {
-      newId: () => uuidv7() as JobId,
+      identify,
       nameBudget,
       submit: (items) => core.submit(input.identity, items),
       onAnswered(accepted, refused) {
@@ -87,7 +108,7 @@ function answerBatch(
       },
     },
     readChunks(input.raw),
-    { requestId, signal: input.signal() },
+    { requestId, from, signal: input.signal() },
   );
   return {
     kind: 'stream',

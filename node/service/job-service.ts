@@ -1,16 +1,19 @@
+import { isDeepStrictEqual } from 'node:util';
 import { v7 as uuidv7 } from 'uuid';
 import { toJobView } from '../../src/api/job-view.ts';
 import { toExplanationView } from '../../src/api/explanation-view.ts';
 import type { ExplanationView, JobView, Page } from '../../src/api/views.ts';
 import type { Identity } from '../../src/auth.ts';
 import { Rejection } from '../../src/errors.ts';
-import type { JobId } from '../../src/ids.ts';
+import { batchBase, type JobId } from '../../src/ids.ts';
 import { type FinalState, isFinal } from '../../src/jobs/job.ts';
 import { planOf } from '../../src/jobs/plan.ts';
 import type { JobSpec } from '../../src/jobs/spec.ts';
 import type { LoadOf } from '../../src/scheduling/measured-load.ts';
 import { placeOne } from '../../src/scheduling/place.ts';
 import type { Command, CommandResult, Placement } from '../../src/state/commands.ts';
+import { idempotencyKey } from '../../src/state/idempotency.ts';
+import { identify } from '../../src/state/permissions.ts';
 import type { Consistency, ListQuery, SubmitItem, SubmitResult } from '../core.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { HeapRoom } from './heap-room.ts';
@@ -53,19 +56,43 @@ export class JobService {
   async submit(identity: Identity, given: readonly SubmitItem[]): Promise<readonly SubmitResult[]> {
     this.#room.expectRoom();
     const parent = identity.principal.job?.id;
-    const items = given.map(({ id = uuidv7() as JobId, spec, idempotency }) => ({
-      id,
-      spec: parent === undefined ? spec : { parent, ...spec },
-      idempotency,
+    const items = given.map((item) => ({
+      ...item,
+      id: item.id ?? (uuidv7() as JobId),
+      spec: parent === undefined ? item.spec : { parent, ...item.spec },
     }));
     for (const { id } of items) this.#underWay.add(id);
     try {
       const far = dependenciesOf(items).filter((id) => !this.#underWay.has(id) && !this.#replica.state.jobs.has(id));
       const results = await this.#submitOnce(identity, items, await this.#endsOf(far, parent));
-      return results.some(isUnknownDependency) ? await this.#submitLate(identity, items, results) : results;
+      const late = results.some(isUnknownDependency) ? await this.#submitLate(identity, items, results) : results;
+      return await Promise.all(late.map((result, i) => this.#checkRepeated(items[i] as IdentifiedItem, result)));
     } finally {
       for (const { id } of items) this.#underWay.delete(id);
     }
+  }
+
+  async batchBase({ principal }: Identity, key: string): Promise<JobId> {
+    await this.#replica.barrier();
+    const { state } = this.#replica;
+    const asker = identify(state, principal, state.cluster?.clock ?? 0);
+    const known = 'code' in asker ? undefined : state.idempotency.get(idempotencyKey(asker.id, key));
+    return known !== undefined && 'batch' in known ? known.batch : batchBase(uuidv7() as JobId);
+  }
+
+  /** A line that was taken before under the key of its batch has to be the same as then. */
+  async #checkRepeated(item: IdentifiedItem, result: SubmitResult): Promise<SubmitResult> {
+    if (item.batch === undefined || !result.ok || !result.existed) return result;
+    const job = await this.#jobs.find(result.id);
+    const field = 'Idempotency-Key';
+    if (job === null) {
+      const message = `the job ${result.id}, which was made of this line under the key, has ended and is purged`;
+      return { ok: false, code: 'gone', message, field };
+    }
+    // Under another id than it was to have, what it depends on was told by other ids too.
+    if (result.id !== item.id || isDeepStrictEqual(job.spec, item.spec)) return result;
+    const message = `line ${item.batch.line} was another job when the batch was sent under this key before`;
+    return { ok: false, code: 'idempotencyConflict', message, field };
   }
 
   /**

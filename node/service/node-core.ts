@@ -38,6 +38,7 @@ export function createCore(parts: NodeCoreParts): Core {
   return {
     authenticate: (bearer) => tokens.authenticate(bearer),
     checkOwn: (identity, thing) => own.check(identity, thing),
+    batchBase: (identity, key) => jobs.batchBase(identity, key),
     submit: (identity, items) => jobs.submit(identity, items),
     job: (id, consistency) => jobs.get(id, consistency),
     jobs: (query, consistency) => jobs.list(query, consistency),

@@ -1,12 +1,14 @@
 import type { BatchLine, Problem } from '../api/views.ts';
 import { BatchNames } from './batch-names.ts';
-import { ApiError, isClientError, OutcomeUnknownError, ProtocolError, UnreachableError } from './client-error.ts';
+import { ApiError, isClientError, ProtocolError, UnreachableError } from './client-error.ts';
 import { readLines } from './event-stream.ts';
 import { failureOf } from './network-failure.ts';
 import { readChunks } from './read-body.ts';
-import type { Transport } from './transport.ts';
+import { pause, type Transport } from './transport.ts';
 
 export interface BatchOptions {
+  /** Each line is taken once under one key, however often it is sent. Made up when left out, so that a cut is mended. */
+  readonly idempotencyKey?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -19,89 +21,112 @@ const ANSWER_LINE_CHARACTERS = 64 * 1024;
  * Submits lines of JSON, one job each, in requests of bounded size, and yields one answer for each in order. What is
  * there is sent as soon as nothing is under way, so a slow source is not held back.
  *
- * A line whose answer was lost with the connection is answered with the code `outcomeUnknown` and never sent again: it
- * may have been taken. What depends on one that was not taken for certain, by its `ref`, is refused.
+ * Lines whose answers were lost with the connection are sent again, under the same key. When that does not help, the
+ * rest of the request is answered with the code `outcomeUnknown`: it may have been taken. What depends on a line that
+ * was not taken for certain, by its `ref`, is refused.
  * @throws ApiError when a node refuses a whole request; UnreachableError; or the signal's reason. What was yielded stands
  */
 export async function* submitLines(
   transport: Transport,
   lines: AsyncIterable<string>,
-  options: BatchOptions = {},
+  { idempotencyKey: key = crypto.randomUUID(), signal }: BatchOptions = {},
 ): AsyncGenerator<BatchLine, void> {
   const queue = new LineQueue(lines);
   const names = new BatchNames();
   try {
-    for (;;) {
+    for (let from = 1; ;) {
       const taken = await queue.take();
       if (taken.length === 0) return;
-      yield* submitNamed(transport, taken, names, options.signal);
+      yield* submitNamed(transport, { lines: taken, from, key, signal }, names);
+      from += taken.length;
     }
   } finally {
     queue.stop();
   }
 }
 
-/** One request, but for the lines that are refused here. */
+interface BatchRequest {
+  readonly lines: readonly string[];
+  /** The number of the first. */
+  readonly from: number;
+  readonly key: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Keeps the number of a line that is refused here; a node takes it for no job. */
+const NO_JOB = 'null';
+
 async function* submitNamed(
   transport: Transport,
-  lines: readonly string[],
+  request: BatchRequest,
   names: BatchNames,
-  signal: AbortSignal | undefined,
 ): AsyncGenerator<BatchLine, void> {
-  const prepared = lines.map((line) => names.prepare(line));
-  const sent = prepared.flatMap((line) => (line.kind === 'send' ? [line.text] : []));
-  const answers = sent.length === 0 ? null : submitRequest(transport, sent, signal);
-  try {
-    for (const line of prepared) {
-      const answer = line.kind === 'refused' ? { error: line.error } : await nextOf(answers);
-      if (line.kind === 'send' && line.ref !== null) names.note(line.ref, answer);
-      yield answer;
-    }
-    // There it checks that nothing follows.
-    await answers?.next();
-  } finally {
-    await answers?.return();
+  const prepared = request.lines.map((line) => names.prepare(line));
+  const lines = prepared.map((line) => (line.kind === 'send' ? line.text : NO_JOB));
+  let at = 0;
+  for await (const answer of submitRequest(transport, { ...request, lines })) {
+    const line = prepared[at];
+    at += 1;
+    if (line?.kind === 'send' && line.ref !== null) names.note(line.ref, answer);
+    yield line?.kind === 'refused' ? { error: line.error } : answer;
   }
 }
 
-async function nextOf(answers: AsyncGenerator<BatchLine, void> | null): Promise<BatchLine> {
-  const next = await answers?.next();
-  if (next?.done !== false) throw new ProtocolError('a batch was answered with fewer lines than it has jobs');
-  return next.value;
-}
+/** Times that what is left of a request is sent once more without a further answer. */
+const FRUITLESS_MAX = 3;
 
 async function* submitRequest(
   transport: Transport,
-  lines: readonly string[],
-  signal: AbortSignal | undefined,
+  { lines, from, key, signal }: BatchRequest,
 ): AsyncGenerator<BatchLine, void> {
   let answered = 0;
-  let lost: Problem;
-  try {
-    const response = await transport.send(
-      {
-        method: 'POST',
-        path: '/v1/jobs/batch',
-        body: () => `${lines.join('\n')}\n`,
-        headers: { 'content-type': 'application/x-ndjson', accept: 'application/x-ndjson' },
-        repeat: 'unsent',
-        signal,
-      },
-      (answer) => answer,
-    );
-    for await (const line of readLines(readChunks(response), ANSWER_LINE_CHARACTERS, 'ndjson')) {
-      if (answered === lines.length) throw new ProtocolError('a batch was answered with more lines than it has jobs');
-      yield parseAnswer(line);
-      answered += 1;
+  let lost: Problem | null = null;
+  for (let fruitless = 0; answered < lines.length && fruitless <= FRUITLESS_MAX;) {
+    if (fruitless > 0) await pause(fruitless, signal);
+    const before = answered;
+    try {
+      const left = { lines: lines.slice(answered), from: from + answered, key, signal };
+      for await (const answer of sendLines(transport, left)) {
+        yield answer;
+        answered += 1;
+      }
+      if (answered < lines.length) lost = outcomeUnknown('the answer ended early');
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (error instanceof ApiError || error instanceof ProtocolError) throw error;
+      if (error instanceof UnreachableError && lost === null) throw error;
+      lost = outcomeUnknown(isClientError(error) ? error.message : failureOf(error).reason);
     }
-    if (answered === lines.length) return;
-    lost = outcomeUnknown('the answer ended early');
-  } catch (error) {
-    signal?.throwIfAborted();
-    if (error instanceof ApiError || error instanceof UnreachableError || error instanceof ProtocolError) throw error;
-    lost = outcomeUnknown(error instanceof OutcomeUnknownError ? error.message : failureOf(error).reason);
+    fruitless = answered > before ? 0 : fruitless + 1;
   }
-  for (; answered < lines.length; answered += 1) yield { error: lost };
+  for (; answered < lines.length; answered += 1) yield { error: lost ?? outcomeUnknown('no answer came') };
+}
+
+async function* sendLines(
+  transport: Transport,
+  { lines, from, key, signal }: BatchRequest,
+): AsyncGenerator<BatchLine, void> {
+  const response = await transport.send(
+    {
+      method: 'POST',
+      path: `/v1/jobs/batch?from=${from}`,
+      body: () => `${lines.join('\n')}\n`,
+      headers: {
+        'content-type': 'application/x-ndjson',
+        accept: 'application/x-ndjson',
+        'idempotency-key': key,
+      },
+      repeat: 'unsent',
+      signal,
+    },
+    (answer) => answer,
+  );
+  let answered = 0;
+  for await (const line of readLines(readChunks(response), ANSWER_LINE_CHARACTERS, 'ndjson')) {
+    if (answered === lines.length) throw new ProtocolError('a batch was answered with more lines than it has jobs');
+    yield parseAnswer(line);
+    answered += 1;
+  }
 }
 
 function outcomeUnknown(why: string): Problem {

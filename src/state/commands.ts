@@ -26,6 +26,13 @@ export interface Idempotency {
   readonly bodyHash: string;
 }
 
+/** `line` is counted from 1, over all requests of the batch. The id of the job is counted from `base`, if the key is new. */
+export interface BatchKey {
+  readonly key: string;
+  readonly line: number;
+  readonly base: JobId;
+}
+
 export type Command =
   | {
       readonly kind: 'submit';
@@ -34,6 +41,8 @@ export type Command =
       /** Optimistic: taken if it still fits and nothing of the queue waits ahead, else the job queues. */
       readonly placement: Placement | null;
       readonly idempotency: Idempotency | null;
+      /** In place of a key of its own, for a line of a batch that is sent under one. */
+      readonly batch?: BatchKey;
       /** Of jobs that it depends on, how they ended, as the proposer read it: the heap does not hold final ones. */
       readonly outcomes?: readonly { readonly job: JobId; readonly state: FinalState }[];
     }

@@ -22,7 +22,7 @@ export function knownRequest(
   if (idempotency === null) return null;
   const known = state.idempotency.get(idempotencyKey(by, idempotency.key));
   if (known === undefined) return null;
-  if (known.bodyHash === idempotency.bodyHash) {
+  if ('bodyHash' in known && known.bodyHash === idempotency.bodyHash) {
     if (kind === 'job' && 'job' in known) return { ok: true, job: known.job, existed: true };
     if (kind === 'group' && 'group' in known) return { ok: true, group: known.group, existed: true };
   }
@@ -30,8 +30,8 @@ export function knownRequest(
 }
 
 /** Whether one more key can be remembered. */
-export function refuseKey({ idempotency: keys }: ClusterState, idempotency: Idempotency | null): Refusal | null {
-  if (idempotency === null || keys.size < LIMITS.idempotencyKeys) return null;
+export function refuseKey({ idempotency: keys }: ClusterState, given: Pick<Idempotency, 'key'> | null): Refusal | null {
+  if (given === null || keys.size < LIMITS.idempotencyKeys) return null;
   return refuse('tooManyRequests', `the cluster remembers ${LIMITS.idempotencyKeys} keys (idempotencyKeys)`);
 }
 

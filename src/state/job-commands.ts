@@ -19,6 +19,7 @@ import type { JobSpec } from '../jobs/spec.ts';
 import { LIMITS } from '../limits.ts';
 import { whyInfeasible } from '../scheduling/infeasible.ts';
 import type { OfSchedule } from '../schedules/schedule.ts';
+import { lineUnderKey, noteLine } from './batch-keys.ts';
 import type { ChangeSet } from './change-set.ts';
 import { type Command, type CommandResult, type Placement, refuse, type Refusal } from './commands.ts';
 import { followUpKey } from './follow-up-key.ts';
@@ -41,11 +42,11 @@ export function submit(
   schedule: OfSchedule | null = null,
 ): CommandResult {
   const { state, now } = changes;
-  const { id } = command;
   const { cluster } = state;
   if (cluster === null) return refuse('wrongState', 'the cluster is not made yet');
   const known = knownSubmission(changes, command, by);
-  if (known !== null) return known;
+  if (typeof known !== 'string') return known;
+  const id = known;
   if (state.jobs.size >= LIMITS.liveJobs) {
     return refuse('queueFull', `the cluster holds ${LIMITS.liveJobs} jobs that are not final (liveJobs)`);
   }
@@ -61,7 +62,7 @@ export function submit(
   const submission = { id, spec, plan, submittedBy: by, sequence, depth, missing };
   const fresh = submitJob(schedule === null ? submission : { ...submission, schedule }, now);
   const job = meetDependencies(fresh, outcomes, now);
-  const noted = noteRequest(changes, command.idempotency, by, { job: id });
+  const noted = noteKey(changes, command, by, id);
   if (noted !== null) return noted;
   state.cluster = { ...cluster, submissions: sequence };
   changes.putJob(null, placeAtOnce(changes, changes.admit(null, job), command.placement));
@@ -221,13 +222,23 @@ function meetDependencies(job: Job, outcomes: ReadonlyMap<JobId, FinalState>, no
   return met;
 }
 
-/** Answers a submission that stands in the state already, under its id or its key. */
-function knownSubmission(changes: ChangeSet, { id, idempotency }: Of<'submit'>, by: string): CommandResult | null {
+/** Answers a submission that stands in the state already, under its id or its key. @returns the id of one that is new */
+function knownSubmission(
+  changes: ChangeSet,
+  { id: given, idempotency, batch }: Of<'submit'>,
+  by: string,
+): JobId | CommandResult {
+  const id = batch === undefined ? given : lineUnderKey(changes.state, batch, by);
+  if (typeof id !== 'string') return id;
   const live = changes.state.jobs.get(id);
   if (live !== undefined) {
     return live.submittedBy === by ? { ok: true, job: id, existed: true } : refuse('conflict', 'the id is taken');
   }
-  return knownRequest(changes.state, idempotency, by, 'job');
+  return knownRequest(changes.state, idempotency, by, 'job') ?? id;
+}
+
+function noteKey(changes: ChangeSet, { idempotency, batch }: Of<'submit'>, by: string, id: JobId): Refusal | null {
+  return batch === undefined ? noteRequest(changes, idempotency, by, { job: id }) : noteLine(changes, batch, by);
 }
 
 /** The edge has read the spec before; what comes through it malformed is refused by every replica alike. */

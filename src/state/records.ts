@@ -62,11 +62,19 @@ export interface JoinTokenRecord {
   readonly expiresAt: Timestamp;
 }
 
-/** What was made under a client's key: a job or a group. `bodyHash` tells a repetition from another request. */
-export type IdempotencyRecord = ({ readonly job: JobId } | { readonly group: GroupId }) & {
+/**
+ * What was made under a client's key: a job or a group, where `bodyHash` tells a repetition from another request; or the
+ * lines of a batch that were taken, as ranges, whose ids are counted from `batch`.
+ */
+export type IdempotencyRecord = (
+  | ({ readonly job: JobId } & Hashed)
+  | ({ readonly group: GroupId } & Hashed)
+  | { readonly batch: JobId; readonly lines: readonly number[] }
+) & { readonly expiresAt: Timestamp };
+
+interface Hashed {
   readonly bodyHash: string;
-  readonly expiresAt: Timestamp;
-};
+}
 
 /**
  * What one proposer (a start of a node) has had applied, so that a repeated proposal changes nothing. A proposal whose

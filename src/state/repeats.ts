@@ -1,6 +1,8 @@
 import type { GroupId, JobId } from '../ids.ts';
 import type { Command, CommandResult, Idempotency } from './commands.ts';
+import { repeatedLine } from './batch-keys.ts';
 import { idempotencyKey } from './idempotency.ts';
+import { hasNumber, withNumber } from './number-ranges.ts';
 import type { ProposerRecord } from './records.ts';
 import type { ClusterState } from './state.ts';
 
@@ -23,7 +25,7 @@ export type Verdict = 'new' | 'repeated' | 'forgotten';
 export function judgeRepeat(record: ProposerRecord | undefined, sequence: number): Verdict {
   if (record === undefined) return 'new';
   if (sequence <= record.floor) return 'forgotten';
-  if (!isApplied(record.applied, sequence)) return 'new';
+  if (!hasNumber(record.applied, sequence)) return 'new';
   return sequence <= record.refusingFloor || record.refusing.includes(sequence) ? 'forgotten' : 'repeated';
 }
 
@@ -35,7 +37,7 @@ export function noteApplied(
   index: number,
 ): ProposerRecord {
   let { floor, refusingFloor } = record ?? NOTHING;
-  const applied = withSequence(record?.applied ?? NOTHING.applied, sequence);
+  const applied = withNumber(record?.applied ?? NOTHING.applied, sequence);
   if (applied.length > 2 * MAX_RANGES) floor = Math.max(floor, applied.splice(0, 2)[1] ?? 0);
   let refusing = record?.refusing ?? NOTHING.refusing;
   if (outcome === 'refusing') {
@@ -64,9 +66,11 @@ function repeatedResult(state: ClusterState, command: Command, by: string): Comm
   const made = madeBy(command);
   if (made === null) return { ok: true };
   const { id, idempotency, result } = made;
+  if (command.kind === 'submit' && command.batch !== undefined)
+    return repeatedLine(state, command.batch, id as JobId, by);
   if (idempotency === null) return result;
   const known = state.idempotency.get(idempotencyKey(by, idempotency.key));
-  if (known === undefined) return null;
+  if (known === undefined || 'batch' in known) return null;
   const first = 'job' in known ? { job: known.job } : { group: known.group };
   const isFirst = ('job' in known ? known.job : known.group) === id;
   return { ok: true, ...first, ...(isFirst ? {} : { existed: true }) };
@@ -88,27 +92,4 @@ function madeBy(command: Command): {
     default:
       return null;
   }
-}
-
-function isApplied(applied: readonly number[], sequence: number): boolean {
-  for (let i = applied.length - 2; i >= 0; i -= 2) {
-    const first = applied[i] ?? 0;
-    const last = applied[i + 1] ?? 0;
-    if (sequence > last) return false;
-    if (sequence >= first) return true;
-  }
-  return false;
-}
-
-function withSequence(applied: readonly number[], sequence: number): number[] {
-  const ranges = [...applied];
-  let at = ranges.length;
-  while (at > 0 && (ranges[at - 2] ?? 0) > sequence) at -= 2;
-  const joinsBefore = at > 0 && ranges[at - 1] === sequence - 1;
-  const joinsAfter = ranges[at] === sequence + 1;
-  if (joinsBefore && joinsAfter) ranges.splice(at - 1, 2);
-  else if (joinsBefore) ranges[at - 1] = sequence;
-  else if (joinsAfter) ranges[at] = sequence;
-  else ranges.splice(at, 0, sequence, sequence);
-  return ranges;
 }

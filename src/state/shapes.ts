@@ -39,6 +39,11 @@ const isScopes: Check = (value) => isListOf(value, SCOPES.length, (scope) => KNO
 const isAddresses: Check = (value) => isListOf(value, MAX_ADDRESSES, isName);
 const isPlacement = shape({ runner: isId, incarnation: isId });
 const isIdempotency = shape({ key: (key) => isText(key, LIMITS.idempotencyKeyLength), bodyHash: isId });
+const isBatchKey = shape({
+  key: (key) => isText(key, LIMITS.idempotencyKeyLength),
+  line: (line) => isPositive(line) && (line as number) <= LIMITS.batchJobs,
+  base: isNewJobId,
+});
 const isUsage = shape({ cpuUserMs: isAmount, cpuSystemMs: isAmount, maxRssBytes: orNull(isAmount) });
 const endFields = {
   exitCode: orNull(Number.isSafeInteger),
@@ -127,6 +132,7 @@ const SHAPES: Readonly<Record<CommandKind, Check>> = {
     spec: isObject,
     placement: orNull(isPlacement),
     idempotency: orNull(isIdempotency),
+    batch: (batch) => batch === undefined || isBatchKey(batch),
     outcomes: (outcomes) => outcomes === undefined || isListOf(outcomes, LIMITS.dependencies, isKnownOutcome),
   }),
   assign: shape({

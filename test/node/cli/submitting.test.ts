@@ -159,6 +159,15 @@ describe('quorate batch', () => {
     expect(await cli.quorate(['batch', '-'], '1\n2\n\n3\n')).toEqual(expected);
   });
 
+  it('sends its lines under a key, its own or the one that it is given', async () => {
+    cli.api.handler = answerBatch((job) => ({ id: `id-${job}` }));
+    await cli.quorate(['batch', '--idempotency-key', 'night', '-'], '1\n');
+    await cli.quorate(['batch', '-'], '1\n');
+    const [given, made] = cli.api.requests.map(({ headers }) => headers['idempotency-key']);
+    expect(given).toBe('night');
+    expect(made).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
   it('ends with 4 and tells which line was refused', async () => {
     cli.api.handler = answerBatch((job) => (job === '2' ? { error: refusal } : { id: job }));
     const result = await cli.quorate(['batch', '-'], '1\n2\n3\n');

@@ -4,10 +4,10 @@ import { LineNames, NameBudget } from '../../../node/http/line-names.ts';
 import type { BatchLine } from '../../../src/api/views.ts';
 import type { Identity } from '../../../src/auth.ts';
 import { Fault } from '../../../src/errors.ts';
-import type { JobId } from '../../../src/ids.ts';
+import { type JobId, lineId } from '../../../src/ids.ts';
 import { LIMITS } from '../../../src/limits.ts';
 import type { SubmitItem, SubmitResult } from '../../../node/core.ts';
-import { FakeCore } from './fake-core.ts';
+import { BASE, FakeCore } from './fake-core.ts';
 import { linesOf, responseTo, serve } from './serving.ts';
 import type { Served } from './serving.ts';
 
@@ -449,6 +449,30 @@ describe('lines that name others', () => {
   });
 });
 
+describe('a batch under a key', () => {
+  it('gives each line its number and an id that is counted from one base', async () => {
+    const { ask, core } = await serve();
+    const body = [spec('a'), 'bad', '', spec('b')].join('\n');
+    const headers = { ...NDJSON, 'idempotency-key': 'k' };
+    await ask('POST', `${PATH}?from=100`, { body, headers });
+    const items = core.called('submit').flatMap((call) => call[1] as SubmitItem[]);
+    expect(items.map(({ id, batch }) => [id, batch])).toEqual([
+      [lineId(BASE, 100), { key: 'k', line: 100, base: BASE }],
+      [lineId(BASE, 102), { key: 'k', line: 102, base: BASE }],
+    ]);
+  });
+
+  it('has no more lines than one without', async () => {
+    const { ask } = await serve();
+    const headers = { ...NDJSON, 'idempotency-key': 'k' };
+    const { text } = await ask('POST', `${PATH}?from=${LIMITS.batchJobs}`, { body: specs(3).join('\n'), headers });
+    const [first, second, third] = text.split('\n');
+    expect(first).toContain('"id"');
+    expect(second).toContain('batchJobs');
+    expect(third).toBe('');
+  });
+});
+
 describe('what a batch does not take', () => {
   it('is another content type', async () => {
     const { ask } = await serve();
@@ -456,10 +480,13 @@ describe('what a batch does not take', () => {
     expect(answer.status).toBe(415);
   });
 
-  it('is an Idempotency-Key, which would be ignored', async () => {
+  it.each([
+    ['a key that is none', PATH, 'two words', 'Idempotency-Key'],
+    ['a first line that is none', `${PATH}?from=0`, 'k', 'from'],
+  ])('is %s', async (_what, path, key, field) => {
     const { ask, core } = await serve();
-    const answer = await ask('POST', PATH, { body: spec('a'), headers: { ...NDJSON, 'idempotency-key': 'k' } });
-    expect(answer.problem()).toMatchObject({ status: 400, code: 'notSupported', field: 'Idempotency-Key' });
+    const answer = await ask('POST', path, { body: spec('a'), headers: { ...NDJSON, 'idempotency-key': key } });
+    expect(answer.problem()).toMatchObject({ status: 400, code: 'invalidRequest', field });
     expect(core.called('submit')).toEqual([]);
   });
 });

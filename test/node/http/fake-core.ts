@@ -44,6 +44,7 @@ import type {
 } from '../../../node/core.ts';
 import { queuedExplanation } from '../../support/fake-api.ts';
 
+export const BASE = '018f0000-0000-7000-8000-0123456789ab' as JobId;
 export const GROUP = '00000000-0000-7000-9000-000000000001' as GroupId;
 
 export interface Call {
@@ -87,6 +88,11 @@ export class FakeCore implements Core {
     this.calls.push({ method: 'checkOwn', arguments: [principal, named] });
     if (principal.job === undefined || named?.kind === 'new') return;
     if (named?.kind !== 'job' || named.id !== principal.job.id) throw new Rejection('forbidden', 'not its own');
+  }
+
+  async batchBase(who: Identity, key: string): Promise<JobId> {
+    this.calls.push({ method: 'batchBase', arguments: [who, key] });
+    return BASE;
   }
 
   async submit(who: Identity, items: readonly SubmitItem[]): Promise<readonly SubmitResult[]> {

@@ -4,7 +4,7 @@ import { JobService } from '../../../node/service/job-service.ts';
 import type { JobStore } from '../../../node/service/job-store.ts';
 import { JobWatch } from '../../../node/service/job-watch.ts';
 import type { Identity } from '../../../src/auth.ts';
-import type { JobId } from '../../../src/ids.ts';
+import { type JobId, lineId } from '../../../src/ids.ts';
 import type { Job } from '../../../src/jobs/job.ts';
 import type { Command } from '../../../src/state/commands.ts';
 import { ClusterState } from '../../../src/state/state.ts';
@@ -139,5 +139,42 @@ describe('a job that depends on others', () => {
     };
     const results = await jobs.submit(asJob, [item(4, 1), item(5, 3)]);
     expect(results).toMatchObject([{ ok: false, code: 'unknownDependency' }, { ok: true }]);
+  });
+});
+
+describe('a batch that is sent again under its key', () => {
+  const itemOf = (base: JobId, line: number, name: string) => ({
+    id: lineId(base, line),
+    spec: { command: ['true'], name },
+    idempotency: null,
+    batch: { key: 'k', line, base },
+  });
+
+  it('is counted from where it was counted the first time', async () => {
+    const { jobs } = setUpState();
+    const base = await jobs.batchBase(IDENTITY, 'k');
+    await jobs.submit(IDENTITY, [itemOf(base, 1, 'a')]);
+    expect(await jobs.batchBase(IDENTITY, 'k')).toBe(base);
+    expect(await jobs.batchBase(IDENTITY, 'other')).not.toBe(base);
+  });
+
+  it('is answered with its jobs, but for lines that are others now and jobs that are gone', async () => {
+    const { jobs, replica } = setUpState();
+    const base = jobId(0);
+    await jobs.submit(IDENTITY, [itemOf(base, 1, 'a'), itemOf(base, 2, 'b'), itemOf(base, 3, 'c')]);
+    replica.local(cancel(3));
+    replica.disk.delete(`job ${jobId(3)}`);
+    const again = await jobs.submit(IDENTITY, [
+      itemOf(base, 1, 'a'),
+      itemOf(base, 2, 'x'),
+      itemOf(base, 3, 'c'),
+      itemOf(base, 4, 'd'),
+    ]);
+    expect(again).toMatchObject([
+      { ok: true, id: jobId(1), existed: true },
+      { ok: false, code: 'idempotencyConflict', field: 'Idempotency-Key' },
+      { ok: false, code: 'gone', field: 'Idempotency-Key' },
+      { ok: true, id: jobId(4), existed: false },
+    ]);
   });
 });

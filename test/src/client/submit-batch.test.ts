@@ -90,10 +90,12 @@ describe('a batch', () => {
       const jobs = body
         .trim()
         .split('\n')
-        .map((line) => JSON.parse(line) as { ref?: string });
+        .map((line) => JSON.parse(line) as { ref?: string } | null);
       const error = { type: 'x', title: 'x', status: 409, code: 'groupClosed', detail: 'no' };
       response.end(
-        jobs.map(({ ref }) => `${JSON.stringify(ref === 'bad' ? { error } : { id: `job-${ref}` })}\n`).join(''),
+        jobs
+          .map((job) => `${JSON.stringify(job === null || job.ref === 'bad' ? { error } : { id: `job-${job.ref}` })}\n`)
+          .join(''),
       );
     });
     async function* source(): AsyncGenerator<string, void> {
@@ -135,40 +137,49 @@ describe('a batch', () => {
     await expect(Array.fromAsync(clientOf(node.url).jobs.submitLines(one()))).rejects.toThrow(ProtocolError);
   });
 
-  it('answers what the lost connection left open as unknown, and goes on with the rest', async () => {
-    const piled = Promise.withResolvers<void>();
-    const broken = Promise.withResolvers<void>();
+  it('sends what a lost connection left open again, under its key and number', async () => {
     let asked = 0;
-    const node = await fake(async (request, response) => {
+    const node = await fake((request, response) => {
       asked += 1;
-      if (asked === 1) await piled.promise;
-      if (asked !== 2) return takeAll(request, response);
-      response.write('{"id":"1"}\n', () => {
-        response.destroy();
-        broken.resolve();
-      });
+      if (asked > 2) return takeAll(request, response);
+      return asked === 1 ? response.destroy() : response.write('{"id":"0"}\n', () => response.destroy());
     });
-    async function* source(): AsyncGenerator<string, void> {
-      for await (const line of lines(4)) yield line;
-      piled.resolve();
-      await broken.promise;
-      yield '{"command":["last"]}';
-    }
-    const answers = await Array.fromAsync(clientOf(node.url).jobs.submitLines(source()));
-    expect(idsOf(answers)).toEqual(['0', '1', 'outcomeUnknown', 'outcomeUnknown', 'last']);
-    const sent = node.requests.flatMap(({ body }) => body.trim().split('\n'));
-    expect(new Set(sent).size).toBe(sent.length);
+    const answers = await Array.fromAsync(clientOf(node.url).jobs.submitLines(lines(3), { idempotencyKey: 'k' }));
+    expect(idsOf(answers)).toEqual(['0', '1', '2']);
+    const froms = node.requests.map(({ query, headers }) => [query.get('from'), headers['idempotency-key']]);
+    expect(froms.slice(0, 2)).toEqual([
+      ['1', 'k'],
+      ['1', 'k'],
+    ]);
+    const sentBy = (from: string) => node.requests.findLast(({ query }) => query.get('from') === from)?.body;
+    expect(sentBy('2')?.split('\n')[0]).toBe('{"command":["1"]}');
   });
 
-  it('never sends a line again whose answer was lost', async () => {
-    const dying = await fake((_request, response) => response.destroy());
-    const other = await fake(takeAll);
-    async function* one(): AsyncGenerator<string, void> {
-      yield '{"command":["0"]}';
+  it('counts its lines over all requests, those that it refuses itself too', async () => {
+    const node = await fake(({ body }, response) => {
+      const jobs = body.trim().split('\n');
+      response.end(jobs.map(() => '{"error":{"code":"groupClosed"}}\n').join(''));
+    });
+    async function* source(): AsyncGenerator<string, void> {
+      yield '{"ref":"a"}';
+      for (let n = 0; n < 2 * 8192; n += 1) yield '{"dependsOn":[{"ref":"a"}]}';
     }
-    const answers = await Array.fromAsync(clientOf(dying.url, other.url).jobs.submitLines(one()));
+    const answers = await Array.fromAsync(clientOf(node.url).jobs.submitLines(source()));
+    expect(idsOf(answers).slice(-1)).toEqual(['dependencyRefused']);
+    let next = 1;
+    for (const { query, body } of node.requests) {
+      expect(query.get('from')).toBe(String(next));
+      next += body.trim().split('\n').length;
+    }
+    expect(next).toBe(2 * 8192 + 2);
+    expect(node.requests.at(-1)?.body.split('\n')[0]).toBe('null');
+  });
+
+  it('tells of lines as unknown that no further try brings an answer to', async () => {
+    const node = await fake((_request, response) => response.destroy());
+    const answers = await Array.fromAsync(clientOf(node.url).jobs.submitLines(lines(1)));
     expect(idsOf(answers)).toEqual(['outcomeUnknown']);
-    expect(other.requests).toHaveLength(0);
+    expect(node.requests).toHaveLength(4);
   });
 
   it('goes to the next node when nobody listens at the first', async () => {
