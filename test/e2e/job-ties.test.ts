@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { ExplanationView, GroupView, JobView } from '../../src/api/views.ts';
+import type { BatchLine, ExplanationView, GroupView, JobView } from '../../src/api/views.ts';
+import { parseLines } from '../support/http-client.ts';
 import { expectStatus, type NodeApi } from '../support/node-api.ts';
 import { useCluster } from '../support/use-cluster.ts';
 
@@ -55,6 +56,35 @@ describe('jobs that depend on each other', () => {
     });
     expect(unknown.status).toBe(422);
     expect(unknown.json<{ code: string }>().code).toBe('unknownDependency');
+  });
+});
+
+describe('a batch that is sent again under its key', () => {
+  it('is the same graph at whichever node, and its rest is taken where the first time was cut', async () => {
+    const lines = Array.from({ length: 1_500 }, (_, n) => ({
+      command: ['true'],
+      ref: `line-${n}`,
+      ...(n === 0 ? {} : { notBefore: '2099-01-01T00:00:00Z', dependsOn: [{ ref: `line-${n >> 1}` }] }),
+      ...small,
+    }));
+    const send = async (node: NodeApi, part: readonly object[]) => {
+      const headers = { 'idempotency-key': 'the-graph' };
+      const answer = await node.http.postLines('/v1/jobs/batch', part, { headers });
+      return parseLines<BatchLine>(expectStatus(answer, 200).text).map((line) =>
+        'id' in line ? line.id : line.error.code,
+      );
+    };
+    const [one, two, three] = cluster().nodes.map(({ api }) => api);
+    const first = await send(one as NodeApi, lines.slice(0, 700));
+    // The first job is final by then: it is known all the same.
+    await anyNode().waitFinal(first[0] as string);
+    const whole = await send(two as NodeApi, lines);
+    expect(whole.slice(0, 700)).toEqual(first);
+    expect(new Set(whole).size).toBe(lines.length);
+    const again = await send(three as NodeApi, [...lines.slice(0, 1_400), { ...lines[1_400], name: 'another' }]);
+    expect(again).toEqual([...whole.slice(0, 1_400), 'idempotencyConflict']);
+    expect((await anyNode().job(whole[1_000] as string)).spec.dependsOn).toEqual([{ job: whole[500] }]);
+    await Promise.all(whole.map((id) => anyNode().http.post(`/v1/jobs/${id}/cancel`, {})));
   });
 });
 
