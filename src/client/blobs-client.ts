@@ -40,9 +40,9 @@ export class BlobsClient {
         size: Number(headers.get('content-length')),
       }));
     } catch (error) {
-      // An answer to HEAD has no body that could tell the code.
-      if (!(error instanceof ApiError) || error.status !== 404) throw error;
-      throw new ApiError({ ...error.problem, code: 'notFound', detail: 'there is no such blob' }, error.url);
+      // An answer to HEAD has no body that could tell it in words.
+      if (!(error instanceof ApiError) || error.code !== 'notFound') throw error;
+      throw new ApiError({ ...error.problem, detail: 'there is no such blob' }, error.url);
     }
   }
 

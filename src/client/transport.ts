@@ -112,7 +112,7 @@ export class Transport {
         ...(request.body === undefined ? {} : { body: request.body(), duplex: 'half' }),
       });
       if (response.ok) return { kind: 'answered', value: await read(response) };
-      const error = new ApiError(await readProblem(response), url);
+      const error = new ApiError(await readProblem(response, request.method), url);
       if (error.retryable) return { kind: 'busy', error };
       throw error;
     } catch (error) {
@@ -160,18 +160,29 @@ export function baseUrl(text: string): string {
   return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
 }
 
+/** What the status alone tells: an answer to HEAD has no body. */
+const CODES_BY_STATUS: Readonly<Record<number, string>> = {
+  401: 'unauthenticated',
+  403: 'forbidden',
+  404: 'notFound',
+  429: 'tooManyRequests',
+  503: 'overloaded',
+};
+
 /** What the node tells of an error; something in between may answer with anything. */
-async function readProblem(response: Response): Promise<Problem> {
+async function readProblem(response: Response, method: ApiRequest['method']): Promise<Problem> {
+  const { status } = response;
   const text = (await response.text().catch(() => '')).slice(0, PROBLEM_MAX_CHARACTERS);
   const told = parseProblem(text);
-  const fallback = response.statusText === '' ? `status ${response.status}` : response.statusText;
+  const fallback = response.statusText === '' ? `status ${status}` : response.statusText;
+  const code = told?.code ?? (method === 'HEAD' ? CODES_BY_STATUS[status] : undefined);
   return {
     ...told,
     type: told?.type ?? 'about:blank',
     title: told?.title ?? fallback,
-    status: response.status,
-    code: told?.code ?? 'badAnswer',
-    detail: told?.detail ?? `${fallback}, and no problem details`,
+    status,
+    code: code ?? 'badAnswer',
+    detail: told?.detail ?? (code === undefined ? `${fallback}, and no problem details` : fallback),
   };
 }
 

@@ -160,6 +160,11 @@ const CASES: Readonly<Record<string, Case>> = {
     answer: (_request, response) => response.end('content'),
     told: [{ hash: HASH, size: 7, file: expect.stringMatching(/out$/) }],
   },
+  'blob stat': {
+    args: [HASH],
+    answer: (_request, response) => response.writeHead(200, { 'content-length': 7 }).end(),
+    told: [{ hash: HASH, size: 7 }],
+  },
   version: {
     answer: always({}),
     told: [{ version: expect.any(String), node: process.versions.node, platform: expect.any(String) }],
@@ -214,7 +219,18 @@ describe('--json', () => {
     },
   );
 
-  it.each(Object.entries(CASES).filter(([path]) => path !== 'version'))(
+  it.each(['blob stat', 'blob get'])('%s tells the code of a refusal that has no body', async (path) => {
+    cli.api.handler = (_request, response) => answerProblem(response, 403, 'forbidden');
+    const words = [...path.split(' '), '--json', HASH];
+    const args = path === 'blob get' ? [...words, '--output', `${cli.folder}/out`] : words;
+    const { code, stderr } = await cli.quorate(args);
+    expect(code).toBe(4);
+    expect(documentsOf(stderr)).toMatchObject([{ status: 403, code: 'forbidden', exitCode: 4 }]);
+  });
+
+  const asksNobody = ['version'];
+  const asksForHead = ['blob stat', 'blob get'];
+  it.each(Object.entries(CASES).filter(([path]) => ![...asksNobody, ...asksForHead].includes(path)))(
     '%s tells a refusal as problem details on standard error',
     async (path, { args = [], stdin = '' }) => {
       cli.api.handler = (_request, response) => answerProblem(response, 403, 'forbidden', { detail: 'no\u001b[2J' });
