@@ -8,6 +8,7 @@ import { longestDelayMs } from './event-loop-delay.ts';
 import { formatNumber } from './figures.ts';
 import { GeneratorProcess } from './generator-process.ts';
 import { targetOf } from './jobs.ts';
+import { processorTimeOf } from './processor-time.ts';
 import { residentMiB } from './resident.ts';
 import type { BenchRun, Table } from './table.ts';
 
@@ -21,7 +22,7 @@ const EXPIRY_S = 20;
 const EXPIRY_S_PER_JOB = 1 / 8_000;
 const PATIENCE_MS = 30 * 60_000;
 
-type Row = [what: string, measured: string, delay: string];
+type Row = [what: string, measured: string, processor: string, delay: string];
 
 /**
  * A million jobs that wait in one paused queue and belong to one group, end to end, on one node and on three. What ends
@@ -30,7 +31,7 @@ type Row = [what: string, measured: string, delay: string];
 export const million: Table = {
   name: 'million',
   heading: 'A million jobs that wait',
-  columns: ['what', 'measured', 'longest event-loop delay'],
+  columns: ['what', 'measured', 'processor time of the nodes', 'longest event-loop delay'],
   async measure(run) {
     return [...(await measureCluster(run, 1)), ...(await measureExpiry(run)), ...(await measureCluster(run, 3))];
   },
@@ -78,12 +79,19 @@ async function withCluster(
   }
 }
 
+interface Cost {
+  readonly processorMs: number;
+  readonly delayMs: number;
+}
+
 class MillionBench {
   readonly rows: Row[] = [];
   readonly #cluster: TestCluster;
   readonly #generator: GeneratorProcess;
   readonly #tell: (text: string) => void;
   readonly #place: string;
+  /** Processor milliseconds by process, as they were last looked at. */
+  readonly #used = new Map<number, number>();
   #group = '';
 
   constructor(cluster: TestCluster, generator: GeneratorProcess, tell: (text: string) => void) {
@@ -106,7 +114,7 @@ class MillionBench {
       ...extra,
     };
     await this.#batch(`${formatNumber(count)} submitted in a batch`, count, { ...spec, resources: { cpu: 0.1 } });
-    this.#row('memory of each node then', await this.#resident(), '');
+    this.#row('memory of each node then', await this.#resident(), null);
   }
 
   async lookAtThem(count: number): Promise<void> {
@@ -120,8 +128,8 @@ class MillionBench {
     const middle = items.at(-1) as JobView;
     const later = await this.#time(() => api.jobs(`${path}&cursor=${middle.id}`));
     const explained = await this.#time(() => api.http.get(`/v1/jobs/${middle.id}/explain`));
-    this.#row('100 of them listed by queue and state', `${ms(first)}, further on ${ms(later)}`, await this.#delay());
-    this.#row('one in the middle explained', ms(explained), await this.#delay());
+    this.#row('100 of them listed by queue and state', `${ms(first)}, further on ${ms(later)}`, await this.#cost());
+    this.#row('one in the middle explained', ms(explained), await this.#cost());
   }
 
   async cancelSome(): Promise<void> {
@@ -130,7 +138,7 @@ class MillionBench {
     const took = await this.#time(async () => {
       for (const { id } of items) await api.cancel(id);
     });
-    this.#row(`${items.length} cancelled, each`, ms(took / items.length), await this.#delay());
+    this.#row(`${items.length} cancelled, each`, ms(took / items.length), await this.#cost());
   }
 
   /** Of a follower where there is one. */
@@ -140,20 +148,16 @@ class MillionBench {
     await node.stop();
     const took = await this.#time(() => this.#cluster.restart(node));
     const resident = await residentMiB((await node.requireFile()).pids.node);
-    this.#row(
-      'restart, until it is ready',
-      `${seconds(took)}, ${formatNumber(resident)} MiB then`,
-      await this.#delay(),
-    );
+    this.#row('restart, until it is ready', `${seconds(took)}, ${formatNumber(resident)} MiB then`, await this.#cost());
   }
 
   async join(): Promise<void> {
-    await this.#delay();
+    await this.#cost();
     const took = await this.#time(() => this.#cluster.join());
-    const delay = await this.#delay();
+    const cost = await this.#cost();
     const node = this.#cluster.nodes.at(-1) as NodeProcess;
     const { nodeId } = await node.requireFile();
-    this.#row('another node joins, until it is ready', seconds(took), delay);
+    this.#row('another node joins, until it is ready', seconds(took), cost);
     expectStatus(await this.node.api.http.send('DELETE', `/v1/cluster/members/${nodeId}?force=true`, {}), 200);
     await node.ended();
     this.#cluster.nodes.pop();
@@ -161,7 +165,7 @@ class MillionBench {
 
   /** Lets some of them run. */
   async drain(count: number): Promise<void> {
-    await this.#delay();
+    await this.#cost();
     await this.#setPaused(false);
     let ended = 0;
     const took = await this.#time(async () => {
@@ -176,7 +180,7 @@ class MillionBench {
     await this.#setPaused(true);
     const { items } = await this.node.api.jobs('state=succeeded&limit=1000');
     const what = `then given out, at most ${placesOff(items)} places away from their order`;
-    this.#row(what, `${formatNumber((ended / took) * 1000)}/s`, await this.#delay());
+    this.#row(what, `${formatNumber((ended / took) * 1000)}/s`, await this.#cost());
   }
 
   async cancelAll(): Promise<void> {
@@ -222,14 +226,14 @@ class MillionBench {
   }
 
   async #batch(what: string, count: number, spec: object): Promise<void> {
-    await this.#delay();
+    await this.#cost();
     const target = await targetOf(this.node, await this.#cluster.adminToken());
     const { perSecond } = await this.#generator.run({ kind: 'batch', target, count, spec: JSON.stringify(spec) });
-    this.#row(what, `${formatNumber(perSecond)}/s`, await this.#delay());
+    this.#row(what, `${formatNumber(perSecond)}/s`, await this.#cost());
   }
 
   async #untilAllEnded(what: string, count: number, begin: () => Promise<unknown>): Promise<void> {
-    if (this.node.running) await this.#delay();
+    if (this.node.running) await this.#cost();
     const took = await this.#time(async () => {
       await begin();
       await waitUntil(
@@ -241,7 +245,7 @@ class MillionBench {
         { timeoutMs: PATIENCE_MS, everyMs: 200 },
       );
     });
-    this.#row(what, `${seconds(took)}, ${formatNumber((count / took) * 1000)}/s`, await this.#delay());
+    this.#row(what, `${seconds(took)}, ${formatNumber((count / took) * 1000)}/s`, await this.#cost());
   }
 
   async #counts(): Promise<GroupView['counts']> {
@@ -259,10 +263,18 @@ class MillionBench {
     return performance.now() - began;
   }
 
-  /** The longest of all nodes since it was asked before. */
-  async #delay(): Promise<string> {
-    const delays = await Promise.all(this.#cluster.nodes.map(({ api }) => longestDelayMs(api)));
-    return ms(Math.max(...delays));
+  /** Of all nodes, since it was asked before or since they began. */
+  async #cost(): Promise<Cost> {
+    const { nodes } = this.#cluster;
+    const delays = await Promise.all(nodes.map(({ api }) => longestDelayMs(api)));
+    let processorMs = 0;
+    for (const node of nodes) {
+      const { pids } = await node.requireFile();
+      const { ownMs } = await processorTimeOf(pids.node);
+      processorMs += ownMs - (this.#used.get(pids.node) ?? 0);
+      this.#used.set(pids.node, ownMs);
+    }
+    return { processorMs, delayMs: Math.max(...delays) };
   }
 
   async #resident(): Promise<string> {
@@ -271,15 +283,19 @@ class MillionBench {
     return `${sizes.map((size) => formatNumber(size)).join(', ')} MiB`;
   }
 
-  #row(what: string, measured: string, delay: string): void {
-    this.rows.push([`${this.#place}: ${what}`, measured, delay]);
-    this.#tell(`${this.#place}: ${what}: ${measured}; ${delay}`);
+  #row(what: string, measured: string, cost: Cost | null): void {
+    const processor = cost === null ? '' : seconds(cost.processorMs);
+    const delay = cost === null ? '' : ms(cost.delayMs);
+    this.rows.push([`${this.#place}: ${what}`, measured, processor, delay]);
+    this.#tell(`${this.#place}: ${what}: ${measured}; ${processor}; ${delay}`);
   }
 }
 
 /** Between the order in which jobs were submitted and that in which they were assigned. Times tell no more than milliseconds. */
 function placesOff(jobs: readonly JobView[]): number {
-  const bySubmission = jobs.toSorted((a, b) => Date.parse(a.submittedAt) - Date.parse(b.submittedAt));
+  const bySubmission = jobs.toSorted(
+    (a, b) => Date.parse(a.submittedAt) - Date.parse(b.submittedAt) || (a.id < b.id ? -1 : 1),
+  );
   const assignedAt = bySubmission.map(({ attempts }) => Date.parse(attempts[0]?.assignedAt ?? ''));
   const earliestLater = assignedAt.map((_, n) =>
     assignedAt.slice(n + 1).findLastIndex((at) => at < (assignedAt[n] ?? 0)),
