@@ -14,8 +14,8 @@ type Preempt = Extract<Command, { kind: 'preempt' }>;
 /** Classes without room that one call looks at, and jobs for which it has others stopped. */
 export const MOST_UNPLACED = 16;
 const MOST_PREEMPTIONS = 16;
-/** Live attempts that it looks at for one job, beginning anywhere: some ten milliseconds. */
-const MOST_LOOKED_AT = 100_000;
+/** Runners and live attempts that one call looks at, beginning anywhere: a few milliseconds. Each class gets its part. */
+export const MOST_LOOKED_AT = 20_000;
 
 type Preemptable = Shared & Pick<ClusterState, 'jobs' | 'allocationList' | 'cluster' | 'successors'>;
 
@@ -28,6 +28,13 @@ export interface Outlook {
   readonly random: Random;
 }
 
+/** For the jobs of one class. */
+interface VictimSearch extends Pick<Outlook, 'seats' | 'random'> {
+  readonly stopping: ReadonlySet<LiveJob>;
+  /** How much it may look at. */
+  left: number;
+}
+
 interface Choice {
   readonly allocation: Allocation;
   readonly victims: readonly LiveJob[];
@@ -38,13 +45,14 @@ export function preempt(state: Preemptable, { seats, turns, unplaced, random }: 
   const commands: Preempt[] = [];
   const stopping = new Set<LiveJob>();
   const lowest = lowestPriority(state);
-  for (const { job: first, jobClass } of unplaced) {
-    if (first.plan.priority <= lowest) continue;
+  const classes = unplaced.filter(({ job }) => job.plan.priority > lowest).map(({ jobClass }) => jobClass);
+  for (const jobClass of classes) {
+    const search: VictimSearch = { seats, stopping, random, left: MOST_LOOKED_AT / classes.length };
     for (const job of jobClass.jobs.values()) {
       if (job.plan.priority <= lowest || commands.length >= MOST_PREEMPTIONS) break;
       if (job.claim !== undefined) continue;
       if (turns.strategyFor(job.plan, job.plan) === null) break;
-      const choice = chooseRunner(state, job, { seats, stopping, random });
+      const choice = chooseRunner(state, job, search);
       if (choice === null) break;
       commands.push(commandFor(job, choice));
       for (const victim of choice.victims) stopping.add(victim);
@@ -66,23 +74,20 @@ export function lowestPriority({ queues, use }: Shared): number {
 }
 
 /** Where the least harm makes room; null: nowhere, or room comes free without. */
-function chooseRunner(
-  state: Preemptable,
-  job: QueuedJob,
-  { seats, stopping, random }: Pick<Outlook, 'seats' | 'random'> & { readonly stopping: ReadonlySet<LiveJob> },
-): Choice | null {
+function chooseRunner(state: Preemptable, job: QueuedJob, search: VictimSearch): Choice | null {
+  const { seats, stopping, random } = search;
   const { allocationList, jobs, cluster } = state;
   const { demand, priority } = job.plan;
   const ancestors = ancestorsOf({ jobs }, job);
   const offset = Math.floor(random() * allocationList.length);
   let best: Choice | null = null;
-  let lookedAt = 0;
-  for (let i = 0; i < allocationList.length && lookedAt < MOST_LOOKED_AT; i += 1) {
+  for (let i = 0; i < allocationList.length && search.left > 0; i += 1) {
+    search.left -= 1;
     const allocation = allocationList[(offset + i) % allocationList.length] as Allocation;
     if (!accepts(allocation.record, job.plan) || !fits(demand, allocation.record.total)) continue;
     const free = seats.roomFor(allocation, job);
     if (free === null) continue;
-    lookedAt += allocation.jobs.size;
+    search.left -= allocation.jobs.size;
     const held = [...allocation.jobs].map((id) => jobs.get(id)).filter((other) => other !== undefined && isLive(other));
     const room = add(free, comingFree(state, held, cluster?.clock ?? 0));
     if (fits(demand, room)) return null;

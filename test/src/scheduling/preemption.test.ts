@@ -1,12 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { NodeId } from '../../../src/ids.ts';
-import type { LiveJob, QueuedJob } from '../../../src/jobs/job.ts';
+import type { JobId, NodeId } from '../../../src/ids.ts';
+import type { LiveJob, QueuedJob, UnfinishedJob } from '../../../src/jobs/job.ts';
 import type { JobSpec } from '../../../src/jobs/spec.ts';
 import { LIMITS } from '../../../src/limits.ts';
 import { CLAIM_MS } from '../../../src/scheduling/claims.ts';
 import { followOn } from '../../../src/scheduling/follow-on.ts';
 import { placeOne, schedule, scheduleWithPreemption } from '../../../src/scheduling/place.ts';
+import { MOST_LOOKED_AT } from '../../../src/scheduling/preemption.ts';
 import { MAX_VICTIMS } from '../../../src/scheduling/victims.ts';
 import type { Command } from '../../../src/state/commands.ts';
 import { isLive } from '../../../src/state/state.ts';
@@ -243,6 +244,36 @@ describe('preemption chooses', () => {
     expect(decide(replica)).toEqual([]);
     replica.local(submit(101, { spec: { ...HIGH, resources: { cpu: MAX_VICTIMS } } }));
     expect(victimsOf(decide(replica))).toHaveLength(MAX_VICTIMS);
+  });
+
+  it('from a part of what runs where that is much, so that no call takes long', () => {
+    const PER_RUNNER = 40;
+    const runners = Math.ceil((1.5 * MOST_LOOKED_AT) / PER_RUNNER);
+    const replica = TestReplica.founded();
+    const total = amounts({ cpuMilli: 100 * PER_RUNNER });
+    const ids = Array.from({ length: runners }, (_, n) => `runner-${n}` as NodeId);
+    replica.system(...ids.map((id) => register(id, I1, total)));
+    const never = { ...LOW, retry: 'never', resources: { cpu: 0.1 } } as const;
+    replica.local(
+      setQueue('batch', { preemption: 'requeue' }),
+      ...Array.from({ length: runners * PER_RUNNER }, (_, n) =>
+        submit(n, { spec: never, placement: { runner: ids[n % runners]!, incarnation: I1 } }),
+      ),
+      ...[1, 2, 3].map((cpu) => submit(1_000_000 + cpu, { spec: { ...HIGH, resources: { cpu } } })),
+    );
+    let looks = 0;
+    class Counting extends Map<JobId, UnfinishedJob> {
+      override get(id: JobId) {
+        looks += 1;
+        return super.get(id);
+      }
+    }
+    const jobs = new Counting(replica.state.jobs);
+    const { allocationList, cluster: record, queue, queues, successors, use } = replica.state;
+    const seen = { allocationList, cluster: record, jobs, queue, queues, successors, use };
+    expect(scheduleWithPreemption(seen, { limit: 100, random: () => 0.5 })).toEqual([]);
+    expect(looks).toBeGreaterThan(MOST_LOOKED_AT / 2);
+    expect(looks).toBeLessThan(MOST_LOOKED_AT + 3 * PER_RUNNER);
   });
 
   it('for several jobs of one class in one round', () => {
