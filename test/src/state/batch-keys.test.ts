@@ -38,6 +38,11 @@ describe('a line of a batch under a key', () => {
       { ok: true, job: jobId(2) },
     ]);
     expect(replica.job(2).id).toBe(jobId(2));
+    expect(replica.local(line(1), line(2), line(3))).toMatchObject([
+      { job: jobId(1), existed: true },
+      { job: jobId(2), existed: true },
+      { job: jobId(3) },
+    ]);
   });
 
   it('that was refused may be taken the next time', () => {
