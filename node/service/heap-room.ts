@@ -7,6 +7,8 @@ import type { NodeId } from '../../src/ids.ts';
  * least 0.7 of the limit is live, and what is left is needed to go on.
  */
 const FULL = 0.85;
+/** V8 counts into its limit what new objects take, on 64 bits; the process dies when the old ones have reached the rest. */
+const YOUNG_BYTES = 96 * 2 ** 20;
 
 export interface HeapUse {
   readonly node: NodeId;
@@ -16,7 +18,7 @@ export interface HeapUse {
 
 export function heapShare(): number {
   const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics();
-  return used / limit;
+  return used / Math.max(1, limit - YOUNG_BYTES);
 }
 
 /**
