@@ -78,7 +78,9 @@ export class QuoratePolicy implements Policy {
     ]);
     for (let more = true; more;) {
       const { commands, rest } = this.#schedule();
+      const { refused } = this.account;
       if (commands.length > 0) this.#propose(nowMs, [{ principal: SYSTEM, commands }]);
+      if (this.account.refused > refused) fail('what the leader decides is taken', `at ${nowMs}`);
       more = commands.length > 0 && rest === 'now';
     }
     return { starts: this.#starts, givenUp: this.#givenUp };

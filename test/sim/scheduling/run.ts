@@ -8,6 +8,8 @@ import { type Attempted, attemptMs, diesAtOnce, uptimeMs, type Workload } from '
 
 /** An entry of the log comes about this often: what happens in between is told together, and decided at once. */
 export const TICK_MS = 100;
+/** Nothing runs and nothing starts for so long: whoever waits then waits for ever. */
+const STANDS_STILL_MS = 3 * 60 * 60 * 1000;
 /** A lost part of the machines goes when so much of the span is over. */
 const DIES_AFTER = 1 / 3;
 
@@ -89,7 +91,12 @@ class Run {
   play(): Outcome {
     while (this.#nextArrival < this.#arrivals || this.#ledger.unfinished > 0) {
       const at = this.#nextMs();
-      ensure(Number.isFinite(at), 'every job gets a runner', () => `${this.#ledger.unfinished} wait for nothing`);
+      const isMoving = Number.isFinite(at) && (this.#ledger.live > 0 || at - this.#lastStartMs < STANDS_STILL_MS);
+      ensure(
+        isMoving || at === this.#nextArrivalMs(),
+        'every job gets a runner',
+        () => `${this.#ledger.unfinished} wait`,
+      );
       this.#passTo(Math.max(this.#nowMs, Math.ceil(at / TICK_MS) * TICK_MS));
       this.#tick();
     }
@@ -109,10 +116,12 @@ class Run {
     };
   }
 
+  #nextArrivalMs(): number {
+    return this.#nextArrival < this.#arrivals ? (this.#workload.arrivalMs[this.#nextArrival] as number) : Infinity;
+  }
+
   #nextMs(): number {
-    const arrival =
-      this.#nextArrival < this.#arrivals ? (this.#workload.arrivalMs[this.#nextArrival] as number) : Infinity;
-    return Math.min(arrival, this.#events.peek()?.at ?? Infinity, this.#policy.dueMs() ?? Infinity);
+    return Math.min(this.#nextArrivalMs(), this.#events.peek()?.at ?? Infinity, this.#policy.dueMs() ?? Infinity);
   }
 
   #passTo(nowMs: number): void {
