@@ -4,7 +4,7 @@ import { multiaddr } from '@multiformats/multiaddr';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { Readiness } from '../src/api/views.ts';
-import type { NodeId } from '../src/ids.ts';
+import type { JobId, NodeId } from '../src/ids.ts';
 import type { LoadOf } from '../src/scheduling/measured-load.ts';
 import { answerDispatch } from './answer-dispatch.ts';
 import type { BlobClient } from './blobs/blob-client.ts';
@@ -12,6 +12,7 @@ import { openBlobs } from './blobs/open-blobs.ts';
 import type { NodeConfig } from './config/config.ts';
 import type { Core } from './core.ts';
 import { machineLabels, machineResources } from './execution/machine.ts';
+import { JobFiles } from './execution/job-files.ts';
 import { RunnerHost } from './execution/runner-host.ts';
 import {
   createCluster,
@@ -100,6 +101,7 @@ interface Base {
 }
 
 interface Services {
+  readonly jobs: JobStore;
   readonly jobTokens: JobTokens;
   readonly core: Core;
   readonly blobs: BlobClient;
@@ -244,7 +246,7 @@ async function createServices(
   const removed = Promise.withResolvers<void>();
   const inquiry = new MemberInquiry({ self, replica, network, reportHere: () => duties.memberReport() });
   const isLeaving = (id: NodeId): boolean => replica.state.nodes.get(id)?.wish === 'leave';
-  const blobs = await openBlobs({ ...base, ...founding, folder: folder.parts.blobs, membership, isLeaving }, shutdown);
+  const blobs = await openBlobs({ ...base, ...founding, parts: folder.parts, membership, isLeaving }, shutdown);
   const handOver = async (id: NodeId): Promise<number> =>
     id === self ? (await blobs.handOver()).left : await inquiry.handOver(id);
   const core = createCore({
@@ -290,7 +292,7 @@ async function createServices(
   shutdown.defer(() => {
     for (const part of [...timed, membership, duties, feed]) part.stop();
   });
-  return { core, jobTokens, blobs, reader, membership, duties, removed: removed.promise };
+  return { core, jobs, jobTokens, blobs, reader, membership, duties, removed: removed.promise };
 }
 
 /** Whether this node is a member still, and whether enough others are alive. */
@@ -357,12 +359,15 @@ async function startRunner(
 ): Promise<RunnerHost | null> {
   const { config, logger, registry, network, events } = base;
   if (config.runner === null) return null;
+  const findJob = (id: JobId) => services.jobs.find(id);
+  const files = await JobFiles.open({ trees: services.blobs, findJob, logger }, config.dataDir);
   const host = new RunnerHost(
     {
       self: network.self,
       replica,
       supervisor: createRunnerSupervisor({ logger, registry }, { dataDir: config.dataDir }),
       network,
+      files,
       logger,
       renewHere: (runner, incarnation) => services.duties.leases.renew(runner, incarnation),
     },

@@ -23,6 +23,7 @@ export type RejectionCode =
   | 'queueFull'
   | 'tooManyRequests'
   | 'hashMismatch'
+  | 'invalidTree'
   | 'joinRefused'
   | 'tokenExpired'
   | 'tokenUsedUp'

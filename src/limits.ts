@@ -15,15 +15,28 @@ export const LIMITS = {
   bodyBytes: 1024 * 1024,
   /** Bytes of one blob. */
   blobBytes: 16 * 1024 * 1024 * 1024,
+  /** Blobs that one request asks for. */
+  blobNames: 10_000,
   /** Bytes of all blobs at one node, when `--blob-space` says nothing else. */
   blobSpaceBytes: 64 * 1024 * 1024 * 1024,
   /** Nodes that have each blob, at most. */
   blobCopies: 7,
+  /** Bytes that one machine keeps of files of inputs, to link them into the folders of jobs. */
+  inputFilesBytes: 10 * 1024 * 1024 * 1024,
+  /** Files, folders and symbolic links of one tree, and folders within each other. */
+  treeEntries: 500_000,
+  treeDepth: 128,
+  /** Bytes of one name, of one path, and of what a symbolic link holds: what file systems take. */
+  treeNameBytes: 255,
+  treePathBytes: 4096,
+  treeTargetBytes: 4095,
   commandArguments: 4096,
   envVariables: 1024,
   workdirBytes: 1024,
   /** What file systems take for one name. */
   workdirPartBytes: 255,
+  /** Paths and patterns of what is kept of one job. */
+  outputPatterns: 256,
   labels: 64,
   constraints: 32,
   /** Kinds of custom resources that one job asks for. */

@@ -2,6 +2,8 @@ import { Worker } from 'node:worker_threads';
 import type { Logger } from 'pino';
 import type { BlobName } from '../../src/cas/digest.ts';
 import { Fault } from '../../src/errors.ts';
+import type { Outputs } from '../../src/jobs/job.ts';
+import type { JobTrees, OutputPlaces, TreePart } from '../trees/port.ts';
 import type { ByteRange } from './blob-bytes.ts';
 import type { BlobMember } from './holders.ts';
 import { fromPlain } from './plain-error.ts';
@@ -30,7 +32,7 @@ interface Waiting {
 const WHOLE: ByteRange = { start: 0, end: Number.MAX_SAFE_INTEGER };
 
 /** The blobs as the main thread sees them: starts their thread and passes on what is asked of it. */
-export class BlobClient implements BlobStore {
+export class BlobClient implements BlobStore, JobTrees {
   readonly #worker: Worker;
   readonly #logger: Logger;
   readonly #streams: ThreadStreams;
@@ -137,6 +139,22 @@ export class BlobClient implements BlobStore {
   /** Gives what is here to those that should have it once this node has left, for a while; tells what is left. */
   async handOver(): Promise<HandOver> {
     return await this.#ask({ method: 'handOver' }).answer;
+  }
+
+  async materialise(parts: readonly TreePart[], folder: string, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const { id, answer } = this.#ask({ method: 'materialise', parts, folder });
+    const abandon = (): void => void this.#ask({ method: 'abandon', call: id }).answer.catch(() => undefined);
+    signal.addEventListener('abort', abandon);
+    try {
+      await answer;
+    } finally {
+      signal.removeEventListener('abort', abandon);
+    }
+  }
+
+  async keep(places: OutputPlaces): Promise<Outputs | null> {
+    return await this.#ask({ method: 'keep', places }).answer;
   }
 
   async figures(): Promise<BlobFigures> {

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { BlobName } from '../../src/cas/digest.ts';
 import type { NodeId } from '../../src/ids.ts';
 import type { BulkNetwork } from '../p2p/bulk-network.ts';
+import type { TreeCall } from '../trees/port.ts';
 import { PeerAnswers } from './answer-peer.ts';
 import type { ByteRange } from './blob-bytes.ts';
 import { ClusterStore } from './cluster-store.ts';
@@ -24,7 +25,7 @@ import type {
 import { Repair } from './repair.ts';
 import { Scrubber } from './scrubber.ts';
 
-type OtherCall = Exclude<BlobCall, { readonly method: 'put' | 'open' | 'close' }>;
+type OtherCall = Exclude<BlobCall, { readonly method: 'put' | 'open' | 'close' } | TreeCall>;
 
 /** Everything of the blobs at one node, put together in their thread. */
 export class BlobHost {

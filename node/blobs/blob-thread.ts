@@ -4,7 +4,24 @@ import { assert } from '../../src/errors.ts';
 import { BlobHost } from './blob-host.ts';
 import { toPlain } from './plain-error.ts';
 import type { BlobCall, BlobResults, BlobThreadData, FromThread, ToThread } from './port.ts';
+import { DiskJobTrees } from '../trees/job-trees.ts';
+import type { TreeBlobs } from '../trees/port.ts';
+import { TreeCalls } from '../trees/tree-calls.ts';
 import { ThreadStreams } from './thread-streams.ts';
+
+const WHOLE = { start: 0, end: Number.MAX_SAFE_INTEGER };
+
+function blobsOfTrees(host: BlobHost): TreeBlobs {
+  return {
+    open: (name) => host.read(name, WHOLE),
+    put: (digest, bytes) => host.put(digest, once(bytes), { size: digest.size, pins: [] }),
+    putFile: (name, path) => host.call({ method: 'putFile', name, path, pins: [] }),
+  };
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void> {
+  if (bytes.length > 0) yield bytes;
+}
 
 /** The thread that the bytes of blobs are read, hashed, written and sent in, so that consensus never waits for them. */
 async function serve(port: MessagePort, data: BlobThreadData): Promise<void> {
@@ -12,6 +29,7 @@ async function serve(port: MessagePort, data: BlobThreadData): Promise<void> {
   const streams = new ThreadStreams(post);
   const logger = pino({ level: data.logLevel, base: null }, { write: (line: string) => post({ kind: 'log', line }) });
   const host = await BlobHost.open(data, logger);
+  const trees = new TreeCalls(await DiskJobTrees.open(blobsOfTrees(host), data.trees));
 
   async function answer(id: number, call: BlobCall): Promise<void> {
     try {
@@ -39,6 +57,10 @@ async function serve(port: MessagePort, data: BlobThreadData): Promise<void> {
         setImmediate(() => void streams.send(id, stream));
         return { size };
       }
+      case 'materialise':
+      case 'abandon':
+      case 'keep':
+        return await trees.carryOut(id, call);
       case 'close':
         await host.close();
         return null;

@@ -2,18 +2,20 @@ import type { PrivateKey } from '@libp2p/interface';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { NodeId } from '../../src/ids.ts';
+import { LIMITS } from '../../src/limits.ts';
 import type { NodeConfig } from '../config/config.ts';
 import type { Membership } from '../membership.ts';
 import { encodeNodeKey } from '../p2p/identity.ts';
 import type { PeerNetwork } from '../p2p/network.ts';
 import type { ReplicaEvents } from '../replica/replica-events.ts';
+import type { DataFolder } from '../storage/data-folder.ts';
 import { BlobClient } from './blob-client.ts';
 import { registerBlobMetrics } from './blob-metrics.ts';
 import { MemberFeed } from './member-feed.ts';
 
 export interface OpenBlobsDependencies {
   readonly config: NodeConfig;
-  readonly folder: string;
+  readonly parts: Pick<DataFolder['parts'], 'blobs' | 'inputs'>;
   readonly network: PeerNetwork;
   readonly membership: Membership;
   /** Whether a user asked that this member leaves for good. */
@@ -27,21 +29,25 @@ export interface OpenBlobsDependencies {
 }
 
 /** The blobs of a node, with what tells them of the other members. @throws as `BlobClient.start` */
-export async function openBlobs(parts: OpenBlobsDependencies, shutdown: AsyncDisposableStack): Promise<BlobClient> {
-  const { config, folder, network, membership, isLeaving, events, logger, registry } = parts;
+export async function openBlobs(
+  dependencies: OpenBlobsDependencies,
+  shutdown: AsyncDisposableStack,
+): Promise<BlobClient> {
+  const { config, parts, network, membership, isLeaving, events, logger, registry } = dependencies;
   const { self } = network;
   const blobs = shutdown.adopt(
     await BlobClient.start(
       { logger, onFatal: (error) => events.fatal(error) },
       {
-        folder,
+        folder: parts.blobs,
         capacityBytes: config.blobs.spaceBytes,
         copies: config.blobs.copies,
+        trees: { filesFolder: parts.inputs, filesBytes: LIMITS.inputFilesBytes },
         network: {
           self,
-          privateKey: encodeNodeKey(parts.privateKey),
-          clusterKey: parts.clusterKey,
-          clusterId: parts.clusterId,
+          privateKey: encodeNodeKey(dependencies.privateKey),
+          clusterKey: dependencies.clusterKey,
+          clusterId: dependencies.clusterId,
           listen: config.bulk,
           advertise: config.advertise,
         },

@@ -1,4 +1,5 @@
 import type { BlobName } from '../../src/cas/digest.ts';
+import type { JobTreesOptions, TreeCall, TreeResults } from '../trees/port.ts';
 import type { ByteRange } from './blob-bytes.ts';
 import type { Pin } from './blob-index.ts';
 import type { BlobMember } from './holders.ts';
@@ -106,10 +107,11 @@ export type BlobCall =
   | { readonly method: 'members'; readonly members: readonly BlobMember[]; readonly selfLeaves: boolean }
   | { readonly method: 'whereabouts' }
   | { readonly method: 'handOver' }
+  | TreeCall
   | { readonly method: 'figures' }
   | { readonly method: 'close' };
 
-export interface BlobResults {
+export interface BlobResults extends TreeResults {
   readonly put: PutResult;
   readonly putFile: PutResult;
   readonly open: { readonly size: number };
@@ -141,6 +143,7 @@ export interface BlobThreadData {
   readonly capacityBytes: number;
   /** Nodes that are to have each blob. */
   readonly copies: number;
+  readonly trees: JobTreesOptions;
   readonly logLevel: string;
   readonly network: BulkSettings;
   /** Others than by default, for tests. */

@@ -57,6 +57,13 @@ export function declareJobs(declare: Declare): void {
     .option('--after <ID>', 'begin behind this event, or behind this index of the log (from now on)');
   does(declare, events, async () => (await import('./events.ts')).events);
 
+  const get = clientCommand(declare, 'get', 'list what a job left, or read it')
+    .argument('<ID>')
+    .argument('[PATH]', 'one file, to standard output')
+    .option('-o, --output <PATH>', 'where to write the file, or without PATH all of it, as a new folder')
+    .option('--attempt <N>', 'of this attempt (the last one)', atLeastOne);
+  does(declare, get, async () => (await import('./get.ts')).get);
+
   const cancel = clientCommand(declare, 'cancel', 'cancel jobs')
     .argument('<ID...>')
     .option('--queued', 'only those that do not run yet');

@@ -33,6 +33,7 @@ const AFTER_ANSWER: Steps<RejectionCode | FaultCode> = {
   queueFull: 'wait until jobs have ended: quorate jobs --state queued',
   tooManyRequests: AGAIN,
   hashMismatch: null,
+  invalidTree: null,
   joinRefused: 'make a join token at a member: quorate token create --join',
   tokenExpired: 'make another token: quorate token create',
   tokenUsedUp: 'make another join token at a member: quorate token create --join --uses N',

@@ -80,6 +80,22 @@ export function specOptions(command: Command, nameFlag = 'name'): Command {
     .option('--refuse-infeasible', 'refuse it if no runner of the cluster could ever hold it');
 }
 
+/** What a job finds, and what is kept of it. */
+export function fileOptions(command: Command): Command {
+  return command
+    .option('--input <DIR>', 'a folder whose files the job finds in its work folder; only what is missing is sent')
+    .option('--git-ignore', 'of that folder, leave out what git ignores')
+    .option('--outputs-of <ID>', 'what this job left, as ID or ID:PATH where it is to lie; may be repeated', repeated)
+    .option('--output <PATH>', 'a path or pattern, as reports/*.xml, of what is kept; may be repeated', repeated);
+}
+
+export interface FileOptions {
+  readonly input?: string;
+  readonly gitIgnore?: true;
+  readonly outputsOf?: readonly string[];
+  readonly output?: readonly string[];
+}
+
 export function repeated(value: string, before: readonly string[] | undefined): readonly string[] {
   return [...(before ?? []), value];
 }

@@ -7,13 +7,14 @@ import type { CommandContext, StopSignal } from './command-context.ts';
 import { connect } from './connect.ts';
 import { EXIT } from './exit-codes.ts';
 import { describeExplanation } from './explain.ts';
+import { filesFromFlags, withFiles } from './files-from-flags.ts';
 import { describeEnd, exitCodeOfJob, exitCodeOfSignal } from './job-exit.ts';
-import type { ConnectionOptions, SpecOptions } from './options.ts';
+import type { ConnectionOptions, FileOptions, SpecOptions } from './options.ts';
 import { plain } from './plain-text.ts';
 import { specFromFlags } from './spec-from-flags.ts';
 import { type ErrorFormat, errorFormat, tell, tellError } from './tell-error.ts';
 
-export interface RunOptions extends ConnectionOptions, SpecOptions {
+export interface RunOptions extends ConnectionOptions, SpecOptions, FileOptions {
   readonly detach?: true;
 }
 
@@ -28,7 +29,8 @@ export async function run(
   hintAfterMs: number = HINT_AFTER_MS,
 ): Promise<number> {
   const client = connect(context, options);
-  const spec = (await specFromFlags(context, command, options)) as JobSpec;
+  const flags = await specFromFlags(context, command, options);
+  const spec = withFiles(flags, await filesFromFlags(context, client, options)) as JobSpec;
   if (options.detach === true) {
     const job = await client.jobs.submit(spec);
     await (options.json === true ? context.stdout.json(job) : context.stdout.line(job.id));

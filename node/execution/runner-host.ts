@@ -3,6 +3,7 @@ import { type JobAttempt, SYSTEM } from '../../src/auth.ts';
 import { unreachable } from '../../src/errors.ts';
 import type { Incarnation, NodeId } from '../../src/ids.ts';
 import type { Job, LiveJob } from '../../src/jobs/job.ts';
+import type { JobSpec } from '../../src/jobs/spec.ts';
 import type { Resources } from '../../src/resources/resources.ts';
 import type { ChangeEvent } from '../../src/state/apply.ts';
 import { jobsOnRunner } from '../../src/state/queries.ts';
@@ -10,9 +11,13 @@ import type { PeerNetwork } from '../p2p/network.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { AttemptKey, RunnerEvent, RunnerSupervisor } from '../runner/ports.ts';
 import type { DispatchAnswer } from '../dispatch-messages.ts';
+import type { JobFiles } from './job-files.ts';
 import { LeaseRenewal } from './lease-renewal.ts';
 import { Reports } from './reports.ts';
+import { isToStop, Starter } from './starter.ts';
 import { Successions } from './successions.ts';
+
+type Ended = Extract<RunnerEvent, { kind: 'ended' }>;
 
 const RETRY_PAUSE_MS = 500;
 /** At most so long the runner is waited for to tell of the attempts that it holds. */
@@ -24,6 +29,7 @@ export interface RunnerHostDependencies {
   readonly replica: Replica;
   readonly supervisor: RunnerSupervisor;
   readonly network: PeerNetwork;
+  readonly files: Pick<JobFiles, 'prepare' | 'stop' | 'discard' | 'withOutputs'>;
   readonly logger: Logger;
   /** At the leader: takes a renewal of this node's own runner. */
   readonly renewHere: (runner: NodeId, incarnation: Incarnation) => DispatchAnswer;
@@ -46,12 +52,15 @@ export class RunnerHost {
   readonly #dependencies: RunnerHostDependencies;
   readonly #options: RunnerHostOptions;
   readonly #reports: Reports;
+  readonly #starter: Starter;
   readonly #successions: Successions;
   readonly #renewal: LeaseRenewal;
   #session: { readonly incarnation: Incarnation; readonly pid: number; registered: 'no' | 'asking' | 'yes' } | null =
     null;
   /** Attempts that the runner holds and has not told of since it was connected. */
   readonly #untold = new Set<string>();
+  /** Attempts that have ended and whose outputs are being kept. */
+  readonly #keeping = new Set<string>();
   #stopped = false;
 
   constructor(dependencies: RunnerHostDependencies, options: RunnerHostOptions) {
@@ -59,7 +68,12 @@ export class RunnerHost {
     this.#dependencies = dependencies;
     this.#options = options;
     this.#reports = new Reports({ runner: self, replica, supervisor, logger });
-    this.#successions = new Successions({ replica, logger, begin: (job) => this.#begin(job) });
+    this.#starter = new Starter(dependencies, {
+      env: options.jobEnv,
+      incarnation: () => (this.#stopped ? null : (this.#session?.incarnation ?? null)),
+      failed: (event) => this.#reports.ended(event, this.#successions.ended(event)),
+    });
+    this.#successions = new Successions({ replica, logger, begin: (job) => this.#starter.begin(job) });
     this.#renewal = new LeaseRenewal(dependencies, options, {
       leader: () => replica.leader,
       isAlone: () => isAlone(replica, self),
@@ -121,6 +135,7 @@ export class RunnerHost {
     this.#session = { incarnation: connected.incarnation, pid: connected.pid, registered: 'no' };
     this.#untold.clear();
     this.#successions.clear();
+    this.#starter.connected(connected.held);
     for (const attempt of connected.held) this.#untold.add(nameOf(attempt));
     if (isAlone(replica, self)) supervisor.renew(null);
     void this.#register(connected.held);
@@ -187,9 +202,9 @@ export class RunnerHost {
     if (before !== 'assigned' && before !== 'running') return;
     const last = job.past.at(-1);
     this.#successions.gone({ job: job.id, attempt: last?.attempt ?? 0 });
-    if (last?.runner === self && last.outcome === 'lost') {
-      supervisor.stop({ job: job.id, attempt: last.attempt }, 'lost');
-    }
+    if (last?.runner !== self || last.outcome !== 'lost') return;
+    this.#starter.stop({ job: job.id, attempt: last.attempt });
+    supervisor.stop({ job: job.id, attempt: last.attempt }, 'lost');
   }
 
   /**
@@ -200,22 +215,12 @@ export class RunnerHost {
     return current.behind === undefined || this.#session?.registered === 'yes';
   }
 
-  #begin(job: LiveJob): void {
-    this.#dependencies.supervisor.start({
-      job: job.id,
-      attempt: job.current.attempt,
-      incarnation: job.current.incarnation,
-      spec: job.spec,
-      timeoutMs: job.plan.timeoutMs,
-      idleTimeoutMs: job.plan.idleTimeoutMs,
-      env: { ...this.#options.jobEnv({ id: job.id, attempt: job.current.attempt }), ...scheduleOf(job) },
-    });
-  }
-
   /** For the runner a preempted attempt is a cancelled one: the state knows what it was stopped for. */
   #stop(job: LiveJob): void {
+    const attempt = { job: job.id, attempt: job.current.attempt };
     this.#successions.stopped(job.id);
-    this.#dependencies.supervisor.stop({ job: job.id, attempt: job.current.attempt }, 'cancelled');
+    this.#starter.stop(attempt);
+    this.#dependencies.supervisor.stop(attempt, 'cancelled');
   }
 
   #onEvent(event: RunnerEvent): void {
@@ -225,8 +230,7 @@ export class RunnerHost {
         if (this.#session !== null) this.#reports.started(event, this.#session.incarnation);
         break;
       case 'ended':
-        this.#reports.ended(event, this.#successions.ended(event));
-        this.#untold.delete(nameOf(event));
+        void this.#ended(event);
         break;
       case 'gone':
         void this.#replaceRunner();
@@ -234,6 +238,24 @@ export class RunnerHost {
       default:
         unreachable(event);
     }
+  }
+
+  /** Its room is free at once; the log hears of it when what it left is kept. */
+  async #ended(event: Ended): Promise<void> {
+    const name = nameOf(event);
+    if (this.#keeping.has(name)) return;
+    const room = this.#successions.ended(event);
+    const spec = this.#dependencies.replica.state.jobs.get(event.job)?.spec;
+    if (mayHaveOutputs(event, spec)) {
+      this.#keeping.add(name);
+      const end = await this.#dependencies.files.withOutputs(event, spec, event.end);
+      this.#keeping.delete(name);
+      this.#reports.ended({ ...event, end }, room);
+    } else {
+      this.#reports.ended(event, room);
+    }
+    this.#untold.delete(name);
+    this.#starter.ended(event);
   }
 
   async #replaceRunner(): Promise<void> {
@@ -250,23 +272,18 @@ export class RunnerHost {
   }
 }
 
-function isToStop({ cancel, preempt }: LiveJob): boolean {
-  return cancel !== null || preempt !== undefined;
-}
-
 function nameOf({ job, attempt }: AttemptKey): string {
   return `${job}/${attempt}`;
+}
+
+/** No `spec`: the job is not live any more, and its end will be refused. */
+function mayHaveOutputs({ startedAt, end, left }: Ended, spec: JobSpec | undefined): boolean {
+  if (spec === undefined || startedAt === null || end.outcome === 'lost') return false;
+  return left !== 'nothing' || (spec.outputs ?? []).length > 0;
 }
 
 /** One that was removed is not: the others may give its jobs to another runner. */
 function isAlone(replica: Replica, self: NodeId): boolean {
   const { voters, outgoing, learners } = replica.consensus.configuration;
   return voters.length === 1 && voters[0] === self && outgoing.length === 0 && learners.length === 0;
-}
-
-/** What a job is told of the schedule that submitted it. */
-function scheduleOf({ schedule }: LiveJob): Readonly<Record<string, string>> {
-  if (schedule === undefined) return {};
-  const { name, due } = schedule;
-  return { QUORATE_SCHEDULE: name, ...(due === null ? {} : { QUORATE_SCHEDULE_DUE: new Date(due).toISOString() }) };
 }

@@ -170,7 +170,8 @@ function unknownPath(routes: readonly Route[], url: string): Error {
 function matches(pattern: string, path: string): boolean {
   const wanted = pattern.split('/');
   const given = path.split('/');
-  return wanted.length === given.length && wanted.every((part, at) => part.startsWith(':') || part === given[at]);
+  const fits = wanted.every((part, at) => part === '*' || part.startsWith(':') || part === given[at]);
+  return fits && (wanted.length === given.length || (wanted.at(-1) === '*' && given.length > wanted.length));
 }
 
 /** Of fastify's own errors only those of the request's head can come here. */

@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { Rejection } from '../../src/errors.ts';
 import { LIMITS } from '../../src/limits.ts';
-import { blobName } from '../../src/cas/digest.ts';
+import { blobName, type Digest, formatName, parseName } from '../../src/cas/digest.ts';
 import type { BlobStore } from '../blobs/port.ts';
 import { readChunks } from './body.ts';
 import { parseRange } from './byte-range.ts';
 import { HttpError } from './problem.ts';
-import { route } from './route.ts';
+import { json, route } from './route.ts';
 import type { Answer, Headers, Route } from './route.ts';
 import { blobView } from './schemas.ts';
 
@@ -16,11 +16,12 @@ const hashParams = z.strictObject({
 });
 
 /** What the routes need of the blobs. */
-export type ServedBlobs = Pick<BlobStore, 'put' | 'open' | 'stat'>;
+export type ServedBlobs = Pick<BlobStore, 'put' | 'open' | 'stat' | 'missing'>;
 
 export function blobRoutes(blobs: ServedBlobs): readonly Route[] {
   return [
     putRoute(blobs),
+    missingRoute(blobs),
     route({
       method: 'GET',
       path,
@@ -76,6 +77,32 @@ function putRoute(blobs: ServedBlobs): Route {
   });
 }
 
+const missingBody = z.strictObject({
+  names: z.array(z.string().max(LIMITS.nameLength)).max(LIMITS.blobNames).meta({ description: 'As `sha256:…`.' }),
+});
+
+function missingRoute(blobs: ServedBlobs): Route {
+  return route({
+    method: 'POST',
+    path: '/v1/blobs/missing',
+    scope: 'blobs:read',
+    summary: 'Which of these blobs are nowhere; the others stay for a while longer',
+    body: {
+      kind: 'json',
+      schema: missingBody,
+      maxBytes: { name: 'bodyBytes', value: LIMITS.bodyBytes },
+      types: 'orUntyped',
+    },
+    responses: {
+      200: { description: 'Those that are to be put.', schema: z.object({ missing: z.array(z.string()) }) },
+    },
+    async handle({ body }) {
+      const missing = await blobs.missing(body.names.map(parseName));
+      return json({ missing: missing.map(formatName) });
+    },
+  });
+}
+
 /** Before a byte is read; the store counts what really comes. */
 function checkAnnounced(bytes: number): void {
   if (bytes <= LIMITS.blobBytes) return;
@@ -85,17 +112,26 @@ function checkAnnounced(bytes: number): void {
 }
 
 async function readBlob(blobs: ServedBlobs, hash: string, rangeHeader: string | undefined): Promise<Answer> {
-  const { size } = await expectBlob(blobs, hash);
+  return bytesOf(blobs, { ...blobName('sha256', hash), ...(await expectBlob(blobs, hash)) }, rangeHeader);
+}
+
+/** All of a blob, or the range that is asked for. */
+export async function bytesOf(
+  blobs: Pick<ServedBlobs, 'open'>,
+  { size, ...name }: Digest,
+  rangeHeader: string | undefined,
+): Promise<Answer> {
+  const { hash } = name;
   const range = parseRange(rangeHeader, size);
   switch (range.kind) {
     case 'whole': {
-      const { stream } = await blobs.open(blobName('sha256', hash));
+      const { stream } = await blobs.open(name);
       const headers = { ...blobHeaders(hash), 'content-length': String(size) };
       return { kind: 'stream', status: 200, headers, pieces: withheld(stream) };
     }
     case 'part': {
       const { start, end } = range;
-      const { stream } = await blobs.open(blobName('sha256', hash), { start, end: end + 1 });
+      const { stream } = await blobs.open(name, { start, end: end + 1 });
       const headers = {
         ...blobHeaders(hash),
         'content-length': String(end - start + 1),

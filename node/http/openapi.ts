@@ -9,7 +9,7 @@ export function describeRoutes(routes: readonly Route[], version: string): objec
   const components = new Components();
   const paths: Record<string, Record<string, object>> = {};
   for (const described of routes) {
-    const path = described.path.replaceAll(/:([A-Za-z]+)/g, '{$1}');
+    const path = named(described.path).replaceAll(/:([A-Za-z]+)/g, '{$1}');
     paths[path] = { ...paths[path], [described.method.toLowerCase()]: operation(described, components) };
   }
   return {
@@ -21,6 +21,14 @@ export function describeRoutes(routes: readonly Route[], version: string): objec
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } },
     },
   };
+}
+
+/** The rest of a path, slashes included; OpenAPI has no parameter of that kind and takes any name. */
+const REST = '*';
+const REST_NAME = 'path';
+
+function named(path: string): string {
+  return path.replace(REST, `:${REST_NAME}`);
 }
 
 function operation(described: Route, components: Components): object {
@@ -48,7 +56,9 @@ function operation(described: Route, components: Components): object {
 }
 
 function operationId(described: Route): string {
-  const words = described.path.split(/[^A-Za-z0-9]+/).filter((word) => word !== '' && word !== 'v1');
+  const words = named(described.path)
+    .split(/[^A-Za-z0-9]+/)
+    .filter((word) => word !== '' && word !== 'v1');
   return [described.method.toLowerCase(), ...words].join('-');
 }
 
@@ -63,7 +73,7 @@ function parameters(
     required?: string[];
   };
   return Object.entries(properties).map(([name, property]) => ({
-    name,
+    name: name === REST ? REST_NAME : name,
     in: place,
     required: place === 'path' || required.includes(name),
     schema: property,

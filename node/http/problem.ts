@@ -59,6 +59,7 @@ export const STATUS_OF: Readonly<Record<RejectionCode | FaultCode | HttpCode, nu
   unsupportedMediaType: 415,
   rangeNotSatisfiable: 416,
   hashMismatch: 422,
+  invalidTree: 422,
   unknownDependency: 422,
   unknownRef: 422,
   dependencyRefused: 422,

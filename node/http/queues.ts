@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { QueueChange, QueueLimits } from '../../src/jobs/queue-settings.ts';
-import { identifier, resourcesSchema } from '../../src/jobs/spec.ts';
+import { identifier } from '../../src/jobs/fields.ts';
+import { resourcesSchema } from '../../src/jobs/spec.ts';
 import { LIMITS } from '../../src/limits.ts';
 import { fromSpec } from '../../src/resources/resources.ts';
 import { parseSize } from '../../src/units.ts';

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { Rejection } from '../../src/errors.ts';
 import { checkJobSpec } from '../../src/jobs/edge.ts';
-import { identifier, type JobSpec, jobSpecSchema } from '../../src/jobs/spec.ts';
+import { identifier } from '../../src/jobs/fields.ts';
+import { type JobSpec, jobSpecSchema } from '../../src/jobs/spec.ts';
 import { LIMITS } from '../../src/limits.ts';
 import { OVERLAPS, type ScheduleSettings } from '../../src/schedules/schedule.ts';
 import type { Core } from '../core.ts';

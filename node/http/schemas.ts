@@ -124,6 +124,7 @@ const attemptView = z.object({
   signal: z.string().nullable(),
   reason: z.string().nullable(),
   usage: usage.nullable(),
+  outputs: z.object({ rootDigest: z.string(), entries: z.int(), bytes: z.int() }).nullable(),
 });
 
 const waitView = z.union([
@@ -156,6 +157,25 @@ export const jobView = z
     index: z.int(),
   })
   .meta({ id: 'Job' }) satisfies z.ZodType<JobView>;
+
+export const outputsView = z
+  .object({
+    rootDigest: z.string().nullable().meta({ description: 'Null: it left nothing.' }),
+    entries: z.int(),
+    bytes: z.int(),
+    items: z.array(
+      z.object({
+        path: z.string(),
+        kind: z.enum(['file', 'directory', 'symlink']),
+        size: z.int().optional(),
+        hash: z.string().optional(),
+        executable: z.boolean().optional(),
+        target: z.string().optional(),
+      }),
+    ),
+    nextCursor: z.string().nullable(),
+  })
+  .meta({ id: 'Outputs' });
 
 export const explanationView = z
   .looseObject({ state: z.enum(JOB_STATES) })

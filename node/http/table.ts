@@ -12,6 +12,7 @@ import type { HttpMetrics } from './http-metrics.ts';
 import { jobRoutes } from './jobs.ts';
 import { logRoutes } from './logs.ts';
 import type { Route } from './route.ts';
+import { outputRoutes } from './outputs.ts';
 import { queueRoutes } from './queues.ts';
 import { runnerRoutes } from './runners.ts';
 import { scheduleRoutes } from './schedules.ts';
@@ -44,6 +45,7 @@ export function routeTable(dependencies: TableDependencies): readonly Route[] {
     ...runnerRoutes(core),
     ...clusterRoutes(core),
     ...tokenRoutes(core),
+    ...outputRoutes(core, dependencies.blobs),
     ...blobRoutes(dependencies.blobs),
     ...healthRoutes(dependencies),
   ];

@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import type { JobSpec } from '../../src/jobs/spec.ts';
+import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { FILE_MODE, OPEN_FOLDER_MODE, OWN_FOLDER_MODE } from './layout.ts';
 import type { AttemptLayout } from './layout.ts';
+import type { Assignment } from './ports.ts';
 import { isTaken } from './spare-folders.ts';
 import type { SpareFolders } from './spare-folders.ts';
 import { createWorkdir } from './workdir.ts';
@@ -29,7 +29,12 @@ export function furnishFolder(layout: AttemptLayout): void {
 }
 
 /** @returns the folder to run in and the file to read. @throws Rejection `invalidRequest` or a system error */
-export function prepareFolder(layout: AttemptLayout, spec: JobSpec): { readonly cwd: string; readonly stdin: string } {
+export function prepareFolder(
+  layout: AttemptLayout,
+  { spec, inputs }: Pick<Assignment, 'spec' | 'inputs'>,
+): { readonly cwd: string; readonly stdin: string } {
+  // Takes the place of the empty one.
+  if (inputs !== undefined) renameSync(inputs, layout.work);
   const cwd = spec.workdir === undefined ? layout.work : createWorkdir(layout.work, spec.workdir);
   if (spec.stdin === undefined) return { cwd, stdin: '/dev/null' };
   writeFileSync(layout.stdin, spec.stdin, { mode: FILE_MODE, flag: 'wx' });

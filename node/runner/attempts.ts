@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { unreachable } from '../../src/errors.ts';
 import type { Incarnation } from '../../src/ids.ts';
 import type { AttemptEnd, Timestamp } from '../../src/jobs/job.ts';
@@ -240,7 +240,8 @@ export class Attempts {
     const before = this.#held.get(attemptName(key));
     const cuts = new Set([...(before?.state === 'running' ? before.cut : []), ...cut]);
     const told = cuts.size === 0 ? end : { ...end, reason: withCut(end.reason, [...cuts], this.#options.logBytes) };
-    const ending = { startedAt, endedAt: Date.now(), end: told, incarnation: this.#options.incarnation };
+    const left = hasLeft(layout) ? 'something' : 'nothing';
+    const ending: Ending = { startedAt, endedAt: Date.now(), end: told, left, incarnation: this.#options.incarnation };
     const stored = this.#store(layout, ending);
     const isAlone = this.#dependencies.launcher.leftBehind() === 'nothing';
     const held: Held = { state: 'ended', key, layout, ending, bytes, stored, isAlone };
@@ -299,6 +300,15 @@ export class Attempts {
       this.#dependencies.logger.warn({ err, path: layout.root }, 'the size of an output cannot be held');
       return { bytes: 0, cut: [] };
     }
+  }
+}
+
+/** Whether it is worth looking for outputs of an attempt that names none. */
+function hasLeft({ outputs }: AttemptLayout): boolean {
+  try {
+    return readdirSync(outputs).length > 0;
+  } catch {
+    return false;
   }
 }
 

@@ -9,6 +9,8 @@ export interface Ending {
   readonly startedAt: Timestamp | null;
   readonly endedAt: Timestamp;
   readonly end: AttemptEnd;
+  /** Something lies in QUORATE_OUTPUTS. */
+  readonly left?: 'something' | 'nothing';
   readonly incarnation: Incarnation;
 }
 

@@ -16,6 +16,8 @@ export interface Assignment {
   readonly env: Readonly<Record<string, string>>;
   /** The runner process that it was placed on; another one does not run it. */
   readonly incarnation?: Incarnation;
+  /** A folder on the runner's disk that becomes the job's work folder; absent: an empty one is made. */
+  readonly inputs?: string;
 }
 
 export interface AttemptKey {
@@ -31,6 +33,8 @@ export type RunnerEvent =
       readonly startedAt: Timestamp | null;
       readonly endedAt: Timestamp;
       readonly end: AttemptEnd;
+      /** Something lies in QUORATE_OUTPUTS. Absent: an earlier version did not look. */
+      readonly left?: 'something' | 'nothing';
       /** The runner process that ran it, which may be an earlier one whose outcome was found on disk. */
       readonly incarnation: Incarnation;
     })

@@ -24,7 +24,7 @@ export function prepareLaunch(
   let cwd: string;
   let stdin: string;
   try {
-    ({ cwd, stdin } = prepareFolder(layout, spec));
+    ({ cwd, stdin } = prepareFolder(layout, assignment));
   } catch (error) {
     if (error instanceof Rejection) return refused(failed(null, error.message));
     return refused(machineFailed('this machine could not fill its folder', error));

@@ -27,7 +27,7 @@ export interface DataFolder {
   readonly path: string;
   readonly format: FolderFormat;
   /** Where each part keeps what is its own. */
-  readonly parts: { readonly log: string; readonly state: string; readonly blobs: string; readonly runner: string };
+  readonly parts: Readonly<Record<'log' | 'state' | 'blobs' | 'inputs' | 'runner', string>>;
   /** @throws Rejection `conflict` when the folder is another node's */
   bindNode(nodeId: string): Promise<void>;
   /** @throws Rejection `wrongCluster` when the folder is of another cluster */
@@ -168,6 +168,7 @@ function createDataFolder(path: string, lock: Database<string>, read: FolderForm
       log: join(path, 'log'),
       state: join(path, 'state'),
       blobs: join(path, 'blobs'),
+      inputs: join(path, 'inputs'),
       runner: join(path, 'runner'),
     },
     async bindNode(nodeId) {

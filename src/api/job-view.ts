@@ -60,6 +60,7 @@ function liveView(attempt: LiveAttempt): AttemptView {
     signal: null,
     reason: null,
     usage: null,
+    outputs: null,
   };
 }
 
@@ -75,6 +76,7 @@ function endedView(attempt: EndedAttempt): AttemptView {
     signal: attempt.signal,
     reason: attempt.reason,
     usage: attempt.usage,
+    outputs: attempt.outputs ?? null,
   };
 }
 

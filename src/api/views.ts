@@ -1,5 +1,5 @@
 import type { Scope } from '../auth.ts';
-import type { FinalState, JobState, AttemptOutcome, Usage } from '../jobs/job.ts';
+import type { FinalState, JobState, AttemptOutcome, Outputs, Usage } from '../jobs/job.ts';
 import type { Explanation } from '../scheduling/explain.ts';
 import type { JobSpec } from '../jobs/spec.ts';
 
@@ -16,6 +16,8 @@ export interface AttemptView {
   readonly signal: string | null;
   readonly reason: string | null;
   readonly usage: Usage | null;
+  /** What it left; null: nothing, or it has not ended. */
+  readonly outputs: Outputs | null;
 }
 
 export interface JobView {
@@ -45,6 +47,25 @@ export type WaitView =
   | { readonly why: 'dependencies'; readonly missing: readonly string[] }
   | { readonly why: 'notBefore' | 'backoff'; readonly until: string }
   | { readonly why: 'resourceGroup' | 'group' };
+
+/** One thing that a job left. */
+export interface OutputItem {
+  readonly path: string;
+  readonly kind: 'file' | 'directory' | 'symlink';
+  /** Bytes and SHA-256 of a file. */
+  readonly size?: number;
+  readonly hash?: string;
+  readonly executable?: boolean;
+  /** Of a symbolic link. */
+  readonly target?: string;
+}
+
+export interface OutputsView extends Page<OutputItem> {
+  /** Null: it left nothing. */
+  readonly rootDigest: string | null;
+  readonly entries: number;
+  readonly bytes: number;
+}
 
 /** Why a job is where it is, in numbers. */
 export type ExplanationView =

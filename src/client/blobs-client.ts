@@ -1,4 +1,4 @@
-import type { CallOptions, Calls } from './calls.ts';
+import { type CallOptions, type Calls, jsonBody } from './calls.ts';
 import { ApiError } from './client-error.ts';
 import type { RequestBody } from './transport.ts';
 
@@ -44,6 +44,12 @@ export class BlobsClient {
       if (!(error instanceof ApiError) || error.code !== 'notFound') throw error;
       throw new ApiError({ ...error.problem, detail: 'there is no such blob' }, error.url);
     }
+  }
+
+  /** Those of the names, as `sha256:…`, that are nowhere. */
+  async missing(names: readonly string[], { signal }: CallOptions = {}): Promise<readonly string[]> {
+    const request = { ...jsonBody({ names }), repeat: 'always', signal } as const;
+    return (await this.#calls.post<{ readonly missing: readonly string[] }>('/v1/blobs/missing', request)).missing;
   }
 
   /** The bytes as they come; checking their hash is the caller's. UnreachableError when the connection breaks. */

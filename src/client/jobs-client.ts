@@ -1,4 +1,4 @@
-import type { BatchLine, ExplanationView, JobView, Page } from '../api/views.ts';
+import type { BatchLine, ExplanationView, JobView, OutputItem, OutputsView, Page } from '../api/views.ts';
 import { isFinalView } from '../api/views.ts';
 import type { JobState } from '../jobs/job.ts';
 import type { JobSpec } from '../jobs/spec.ts';
@@ -22,6 +22,11 @@ export interface JobQuery extends PageQuery {
   readonly schedule?: string;
   /** All must match. */
   readonly labels?: Readonly<Record<string, string>>;
+}
+
+export interface OutputQuery extends PageQuery {
+  /** The last one when left out. */
+  readonly attempt?: number;
 }
 
 export interface JobsClientOptions {
@@ -94,6 +99,37 @@ export class JobsClient {
   /** Why a job is where it is, in numbers. */
   explain(id: string, options: CallOptions = {}): Promise<ExplanationView> {
     return this.#calls.get(`${pathOf(id)}/explain`, options);
+  }
+
+  /** One page of what a job left. */
+  outputs(id: string, query: OutputQuery = {}, options: CallOptions = {}): Promise<OutputsView> {
+    return this.#calls.get(`${pathOf(id)}/outputs${queryOf({ ...query })}`, options);
+  }
+
+  /** All of it, each folder before what it holds. */
+  async *allOutputs(
+    id: string,
+    { attempt }: Pick<OutputQuery, 'attempt'> = {},
+    options: CallOptions = {},
+  ): AsyncGenerator<OutputItem, void> {
+    let cursor: string | null = null;
+    do {
+      const query: OutputQuery = { ...(attempt && { attempt }), ...(cursor === null ? {} : { cursor }) };
+      const page: OutputsView = await this.outputs(id, query, options);
+      yield* page.items;
+      cursor = page.nextCursor;
+    } while (cursor !== null);
+  }
+
+  /** The bytes of one file of it. UnreachableError when the connection breaks. */
+  output(
+    id: string,
+    path: string,
+    { attempt }: Pick<OutputQuery, 'attempt'> = {},
+    options: CallOptions = {},
+  ): Promise<AsyncGenerator<Uint8Array, void>> {
+    const encoded = path.split('/').map(encodeURIComponent).join('/');
+    return this.#calls.bytes(`${pathOf(id)}/outputs/${encoded}${queryOf({ attempt })}`, options);
   }
 
   /** What it wrote: each byte once, in order within its stream, over as many connections as it takes. */

@@ -2,22 +2,31 @@ import { z } from 'zod';
 import { Rejection } from '../errors.ts';
 import type { JobId } from '../ids.ts';
 import { LIMITS } from '../limits.ts';
-import { dependencyEnd, jobReference, type JobSpec, jobSpecSchema, text } from './spec.ts';
+import { jobReference, text } from './fields.ts';
+import { expectWaitsForInputs, inputsSchema, relativePath } from './files.ts';
+import { dependencyEnd, type JobSpec, jobSpecSchema } from './spec.ts';
 
 /** A line is named by its client, for as long as the batch lasts: later ones depend on it before its id is known. */
 const lineName = text.min(1).max(LIMITS.batchRefLength);
 
-const lineDependencySchema = z
-  .strictObject({ job: jobReference.optional(), ref: lineName.optional(), on: dependencyEnd.optional() })
-  .refine(
-    ({ job, ref }) => (job === undefined) !== (ref === undefined),
-    'must name either a job by its id, or an earlier line of the batch by its ref',
-  );
+const named = { job: jobReference.optional(), ref: lineName.optional() };
+const namesOne = ({ job, ref }: { readonly job?: string | undefined; readonly ref?: string | undefined }): boolean =>
+  (job === undefined) !== (ref === undefined);
+const NAMES_ONE = 'must name either a job by its id, or an earlier line of the batch by its ref';
+
+const lineDependencySchema = z.strictObject({ ...named, on: dependencyEnd.optional() }).refine(namesOne, NAMES_ONE);
+const lineInputsSchema = inputsSchema.extend({
+  outputsOf: z
+    .array(z.strictObject({ ...named, at: relativePath.optional() }).refine(namesOne, NAMES_ONE))
+    .max(LIMITS.dependencies)
+    .optional(),
+});
 
 /** One line of a batch: a job spec that may have a name, and may depend on earlier lines by theirs. */
 export const batchLineSchema = jobSpecSchema.extend({
   ref: lineName.optional(),
   dependsOn: z.array(lineDependencySchema).max(LIMITS.dependencies).optional(),
+  inputs: lineInputsSchema.optional(),
 });
 
 export type BatchLineSpec = z.infer<typeof batchLineSchema>;
@@ -36,18 +45,40 @@ export function namesIn({ dependsOn = [] }: BatchLineSpec): readonly { readonly 
 
 /**
  * The spec of the job, with ids in the place of names.
- * @throws Rejection `invalidRequest` when it names one job twice
+ * @throws Rejection `invalidRequest` when it names one job twice, or is to have the outputs of one that it does not
+ *   wait for
  */
-export function specOfLine({ ref: _, dependsOn, ...rest }: BatchLineSpec, idOf: (name: string) => JobId): JobSpec {
-  if (dependsOn === undefined) return rest;
-  const named = new Set<JobId>();
-  const dependencies = dependsOn.map(({ job, ref, on }) => {
-    const id = job ?? idOf(ref as string);
-    if (named.has(id)) {
-      throw new Rejection('invalidRequest', 'dependsOn: names a job twice', { field: 'dependsOn' });
-    }
-    named.add(id);
-    return { job: id, ...(on === undefined ? {} : { on }) };
-  });
-  return { ...rest, dependsOn: dependencies };
+export function specOfLine(
+  { ref: _, dependsOn, inputs, ...rest }: BatchLineSpec,
+  idOf: (name: string) => JobId,
+): JobSpec {
+  const waitsFor = dependsOn?.map(({ job, ref, on }) => ({ job: job ?? idOf(ref as string), on }));
+  if (waitsFor !== undefined && new Set(waitsFor.map(({ job }) => job)).size < waitsFor.length) {
+    throw new Rejection('invalidRequest', 'dependsOn: names a job twice', { field: 'dependsOn' });
+  }
+  const waited = new Set(dependsOn?.flatMap(({ ref }) => ref ?? []));
+  const spec = {
+    ...rest,
+    ...(waitsFor && { dependsOn: waitsFor.map(({ job, on }) => ({ job, ...(on === undefined ? {} : { on }) })) }),
+    ...(inputs && { inputs: inputsOfLine(inputs, (name) => (waited.has(name) ? idOf(name) : null)) }),
+  };
+  expectWaitsForInputs(spec);
+  return spec;
+}
+
+/** @param idOf null for a line that it does not wait for */
+function inputsOfLine(
+  { rootDigest, outputsOf }: z.infer<typeof lineInputsSchema>,
+  idOf: (name: string) => JobId | null,
+): NonNullable<JobSpec['inputs']> {
+  return {
+    ...(rootDigest === undefined ? {} : { rootDigest }),
+    ...(outputsOf && {
+      // A name that is no id is told by the check that comes behind.
+      outputsOf: outputsOf.map(({ job, ref, at }) => ({
+        job: job ?? idOf(ref as string) ?? (ref as JobId),
+        ...(at === undefined ? {} : { at }),
+      })),
+    }),
+  };
 }

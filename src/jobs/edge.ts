@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { Rejection } from '../errors.ts';
 import { type BatchLineSpec, batchLineSchema } from './batch-line.ts';
+import { expectWaitsForInputs } from './files.ts';
 import { jobSpecSchema, LATER_FIELDS, type JobSpec } from './spec.ts';
 
 const LATER: ReadonlySet<string> = new Set(LATER_FIELDS);
@@ -11,7 +12,9 @@ const LATER: ReadonlySet<string> = new Set(LATER_FIELDS);
  * yet; each with the path of the field
  */
 export function checkJobSpec(input: unknown): JobSpec {
-  return checkSpec(jobSpecSchema, input);
+  const spec = checkSpec(jobSpecSchema, input);
+  expectWaitsForInputs(spec);
+  return spec;
 }
 
 /** The same for a line of a batch, which may have a name and name earlier ones. */

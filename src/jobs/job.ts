@@ -60,6 +60,18 @@ export interface AttemptEnd {
   /** A sentence for people where the outcome alone does not tell, as "command not found". */
   readonly reason: string | null;
   readonly usage: Usage | null;
+  /** What it left to be kept; absent: nothing. */
+  readonly outputs?: Outputs;
+}
+
+/** The tree of what an attempt left. */
+export interface Outputs {
+  /** The name of its root, as `sha256:…`. */
+  readonly rootDigest: string;
+  /** Files, folders and links. */
+  readonly entries: number;
+  /** Of all its files. */
+  readonly bytes: number;
 }
 
 export type EndedAttempt = AttemptBase &

@@ -1,45 +1,21 @@
 import { z } from 'zod';
-import { Rejection } from '../errors.ts';
-import { isGroupId, isJobId } from '../ids.ts';
 import { LIMITS } from '../limits.ts';
 import { parseConstraint } from '../resources/constraint.ts';
 import { formatDuration, parseDuration, parseSize } from '../units.ts';
+import { groupReference, identifier, jobReference, readBy, text, wellFormed } from './fields.ts';
+import { inputsSchema, outputsSchema, relativePath } from './files.ts';
 
 /**
  * The job spec of the API, as clients write it. Checked once at the edge; behind it the type is trusted and the numbers
  * come from `planOf`. Fields of the contract that no part serves yet are refused as `notSupported`, never ignored.
  */
 
-/** Text of a grammar of its own, checked by the function that reads it: what that says is told. */
-function readBy<Value>(read: (text: string) => Value, fault: (value: Value) => string | null = () => null) {
-  return z.string().superRefine((written, context) => {
-    try {
-      const message = fault(read(written));
-      if (message !== null) context.addIssue({ code: 'custom', message });
-    } catch (error) {
-      if (!(error instanceof Rejection)) throw error;
-      context.addIssue({ code: 'custom', message: error.message });
-    }
-  });
-}
-
 function duration(minMs: number, maxMs: number) {
   const message = `must be from ${formatDuration(minMs)} to ${formatDuration(maxMs)}`;
   return readBy(parseDuration, (ms) => (ms < minMs || ms > maxMs ? message : null));
 }
 
-/** What goes to the system as bytes: half a surrogate pair has none, and would become another character on the way. */
-const wellFormed = z.string().refine((value) => value.isWellFormed(), 'must not contain half a surrogate pair');
-export const text = wellFormed.refine((value) => !value.includes('\0'), 'must not contain NUL');
-const utf8 = new TextEncoder();
-const isWorkdirShort = (path: string) =>
-  path.split('/').every((part) => utf8.encode(part).length <= LIMITS.workdirPartBytes) &&
-  utf8.encode(path).length <= LIMITS.workdirBytes;
 const name = text.min(1).max(LIMITS.nameLength);
-/** Names that become part of keys and labels. */
-export const identifier = z
-  .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/, 'must be a name of letters, digits and ._/-');
 const pause = duration(0, LIMITS.timeoutMaxMs);
 const timeLimit = duration(1, LIMITS.timeoutMaxMs);
 const size = z.union([z.int().nonnegative(), readBy(parseSize)], 'must be bytes or a size such as "512MiB"');
@@ -73,9 +49,6 @@ const retrySchema = z.union([z.literal('never'), retryPolicySchema], {
   error: `must be "never" or an object with any of ${Object.keys(retryPolicySchema.shape).join(', ')}`,
 });
 
-export const jobReference = z.string().refine(isJobId, 'must be the id of a job: a UUID in lower case');
-const groupReference = z.string().refine(isGroupId, 'must be the id of a group: a UUID in lower case');
-
 /** What has to become of a job: `failed` is any end but succeeded. `finished`: any end. */
 export const dependencyEnd = z.enum(['succeeded', 'failed', 'finished']);
 const dependencySchema = z.strictObject({ job: jobReference, on: dependencyEnd.optional() });
@@ -95,14 +68,10 @@ export const jobSpecSchema = z.strictObject({
     .refine((env) => Object.keys(env).length <= LIMITS.envVariables, `at most ${LIMITS.envVariables} variables`)
     .optional(),
   /** Relative to the job's work folder; checked against leaving it by the runner too. */
-  workdir: text
-    .refine((path) => !path.startsWith('/') && !path.split('/').includes('..'), 'must be a relative path without ..')
-    .refine(
-      isWorkdirShort,
-      `must have at most ${LIMITS.workdirBytes} bytes, and ${LIMITS.workdirPartBytes} between slashes`,
-    )
-    .optional(),
+  workdir: relativePath.optional(),
   stdin: wellFormed.optional(),
+  inputs: inputsSchema.optional(),
+  outputs: outputsSchema.optional(),
   resources: resourcesSchema.optional(),
   constraints: z.array(readBy(parseConstraint)).max(LIMITS.constraints).optional(),
   priority: z.int().min(0).max(LIMITS.priorityMax).optional(),
@@ -132,4 +101,4 @@ export const jobSpecSchema = z.strictObject({
 export type JobSpec = z.infer<typeof jobSpecSchema>;
 
 /** Fields of the contract that are refused as `notSupported` until their part is built. */
-export const LATER_FIELDS = ['secrets', 'inputs', 'outputs', 'image'] as const;
+export const LATER_FIELDS = ['secrets', 'image'] as const;

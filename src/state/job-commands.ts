@@ -1,7 +1,7 @@
 import { jobPrincipalId } from '../auth.ts';
 import { Rejection } from '../errors.ts';
 import type { JobId } from '../ids.ts';
-import type { AttemptEnd, FinalJob, FinalState, Job, Moment, UnfinishedJob } from '../jobs/job.ts';
+import type { AttemptEnd, FinalJob, FinalState, Job, Moment, Outputs, UnfinishedJob } from '../jobs/job.ts';
 import {
   assignJob,
   cancelJob,
@@ -253,14 +253,19 @@ function planSoundly(spec: JobSpec): JobPlan | Refusal {
 }
 
 function endOf(end: AttemptEnd): AttemptEnd {
-  const { outcome, exitCode, signal, reason, usage } = end;
+  const { outcome, exitCode, signal, reason, usage, outputs } = end;
   return {
     outcome,
     exitCode,
     signal: signal?.slice(0, MAX_REASON_LENGTH) ?? null,
     reason: reason?.slice(0, MAX_REASON_LENGTH) ?? null,
     usage: usage === null ? null : usageOf(usage),
+    ...(outputs === undefined ? {} : { outputs: outputsOf(outputs) }),
   };
+}
+
+function outputsOf({ rootDigest, entries, bytes }: Outputs): Outputs {
+  return { rootDigest, entries, bytes };
 }
 
 function usageOf({ cpuUserMs, cpuSystemMs, maxRssBytes }: NonNullable<AttemptEnd['usage']>) {

@@ -45,11 +45,13 @@ const isBatchKey = shape({
   base: isNewJobId,
 });
 const isUsage = shape({ cpuUserMs: isAmount, cpuSystemMs: isAmount, maxRssBytes: orNull(isAmount) });
+const isOutputs = shape({ rootDigest: isName, entries: isCount, bytes: isCount });
 const endFields = {
   exitCode: orNull(Number.isSafeInteger),
   signal: orNull(isString),
   reason: orNull(isString),
   usage: orNull(isUsage),
+  outputs: (outputs: unknown) => outputs === undefined || isOutputs(outputs),
 };
 const isEnd = shape({ outcome: oneOf(OUTCOMES), ...endFields });
 const isPastEnd = shape({ outcome: oneOf(ATTEMPT_OUTCOMES), ...endFields });

@@ -135,6 +135,7 @@ export function attemptView(changes: Partial<AttemptView> = {}): AttemptView {
     signal: null,
     reason: null,
     usage: null,
+    outputs: null,
     ...changes,
   };
 }

@@ -32,7 +32,13 @@ async function start(folder: string): Promise<BlobClient> {
         throw error;
       },
     },
-    { folder, capacityBytes: 1024 * MIB, copies: 2, network: await settings() },
+    {
+      folder,
+      capacityBytes: 1024 * MIB,
+      copies: 2,
+      trees: { filesFolder: join(folder, 'inputs'), filesBytes: MIB },
+      network: await settings(),
+    },
   );
   onTestFinished(() => client.close());
   return client;

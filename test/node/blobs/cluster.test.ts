@@ -123,7 +123,14 @@ class BlobCluster {
           throw error;
         },
       },
-      { folder, capacityBytes, copies, network: settings, limits: { ...FAST, ...limits } },
+      {
+        folder,
+        capacityBytes,
+        copies,
+        trees: { filesFolder: join(folder, 'inputs'), filesBytes: MIB },
+        network: settings,
+        limits: { ...FAST, ...limits },
+      },
     );
   }
 }

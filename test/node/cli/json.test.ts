@@ -154,6 +154,7 @@ const CASES: Readonly<Record<string, Case>> = {
     answer: (_request, response) => response.writeHead(204).end(),
     told: [{ id: 't', revoked: true }],
   },
+  get: { ...listed({ path: 'dist/a', kind: 'file', size: 3 }), args: ['j'] },
   'blob put': { args: ['-'], stdin: 'content', answer: always({}), told: [{ hash: HASH, size: 7 }] },
   'blob get': {
     args: [HASH, '--output', 'FOLDER/out'],

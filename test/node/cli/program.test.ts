@@ -31,7 +31,7 @@ describe('the commands', () => {
   it('are those of the contract', () => {
     expect(leaves.map(([path]) => path).sort()).toEqual(
       [
-        ['dev', 'up', 'run', 'submit', 'batch', 'jobs', 'status', 'wait', 'logs', 'events', 'cancel', 'retry'],
+        ['dev', 'up', 'run', 'submit', 'batch', 'jobs', 'status', 'wait', 'logs', 'events', 'get', 'cancel', 'retry'],
         ['explain', 'group create', 'group list', 'group status', 'group close', 'group cancel', 'group wait'],
         ['list', 'show', 'set', 'pause', 'resume', 'reset'].map((name) => `queues ${name}`),
         ['create', 'list', 'show', 'set', 'pause', 'resume', 'trigger', 'delete'].map((name) => `schedule ${name}`),

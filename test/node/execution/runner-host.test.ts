@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
-import { RunnerHost } from '../../../node/execution/runner-host.ts';
+import { RunnerHost, type RunnerHostDependencies } from '../../../node/execution/runner-host.ts';
 import type { PeerNetwork } from '../../../node/p2p/network.ts';
 import type { Replica } from '../../../node/replica/replica.ts';
 import type { RunnerEvent, RunnerSupervisor } from '../../../node/runner/ports.ts';
@@ -17,6 +17,13 @@ const open: RunnerHost[] = [];
 afterEach(async () => {
   for (const host of open.splice(0)) await host.stop('keep');
 });
+
+const NO_FILES: RunnerHostDependencies['files'] = {
+  prepare: async () => ({ kind: 'stopped' }),
+  stop: () => undefined,
+  discard: async () => undefined,
+  withOutputs: async (_attempt, _spec, end) => end,
+};
 
 const LEFT: Extract<RunnerEvent, { kind: 'ended' }> = {
   kind: 'ended',
@@ -62,7 +69,15 @@ function setUp(
   } as unknown as Replica;
   const logger = pino({ level: 'silent' });
   const host = new RunnerHost(
-    { self: SELF, replica, supervisor, network: {} as PeerNetwork, logger, renewHere: () => 'renewed' },
+    {
+      self: SELF,
+      replica,
+      supervisor,
+      network: {} as PeerNetwork,
+      files: NO_FILES,
+      logger,
+      renewHere: () => 'renewed',
+    },
     {
       total: { cpuMilli: 1000, memoryBytes: 0, gpu: 0, diskBytes: 0, custom: {} },
       labels: {},

@@ -26,6 +26,10 @@ export class FakeBlobs implements ServedBlobs {
     return { size: whole.length, existed, copies: 1 };
   }
 
+  async missing(names: readonly BlobName[]): Promise<readonly BlobName[]> {
+    return names.filter(({ hash }) => !this.stored.has(hash));
+  }
+
   async stat({ hash }: BlobName): Promise<{ readonly size: number } | null> {
     const found = this.stored.get(hash);
     return found === undefined ? null : { size: found.length };
