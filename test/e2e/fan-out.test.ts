@@ -41,6 +41,58 @@ done | quorate batch - > ids
 quorate group wait "$group" --close && exit 1
 wc -l < ids`;
 
+/** First: a machine that is started again without its flags has no label any more. */
+const BRANCHES = 12;
+const LEAVES = 8;
+
+describe('a tree of jobs', () => {
+  it('leaves no process on any machine when it is cancelled at its root', { timeout: PATIENCE_MS }, async () => {
+    const mark = join(cluster().folder, 'tree');
+    const job = (command: readonly string[]) => ({ command, env: { PATH, MARK: mark }, resources: { cpu: 0.01 } });
+    const lines = (count: number, spec: object) => `${JSON.stringify(spec)}\n`.repeat(count);
+    await sharedFolder('tree', {
+      'branches.ndjson': cluster()
+        .nodes.map(({ name }) => ({
+          ...job(['sh', join(mark, 'branch.sh')]),
+          constraints: [`host == ${name}`],
+        }))
+        .map((branch) => lines(BRANCHES / 3, branch))
+        .join(''),
+      'leaves.ndjson': lines(LEAVES, job(['sh', '-c', 'sleep 601 & sleep 602'])),
+      'branch.sh': `
+set -e
+if command -v curl > /dev/null; then
+  curl -fsS --data-binary "@$MARK/leaves.ndjson" -H "Authorization: Bearer $QUORATE_TOKEN" \\
+    -H 'Content-Type: application/x-ndjson' "$QUORATE_URL/v1/jobs/batch"
+else
+  quorate batch "$MARK/leaves.ndjson"
+fi
+sleep 600`,
+    });
+    const root = await cluster()
+      .node(0)
+      .api.submit(job(['sh', '-c', 'quorate batch "$MARK/branches.ndjson" && sleep 600']));
+    onTestFailed(() => console.log(`the root was ${root.id}`));
+    const size = 1 + BRANCHES + BRANCHES * LEAVES;
+    const tree = await waitUntil(
+      'the whole tree to run',
+      async () => {
+        const jobs = await treeBelow(cluster().node(2).api, root.id);
+        return jobs.length === size && jobs.every(({ state }) => state === 'running') ? jobs : null;
+      },
+      { timeoutMs: PATIENCE_MS, everyMs: 500 },
+    );
+    expect(new Set(tree.map(({ attempts }) => attempts.at(-1)?.runner)).size).toBe(3);
+    expect(processesOf(mark).length).toBeGreaterThan(size);
+
+    await cluster().node(1).api.cancel(root.id);
+    for (const { id } of tree) expect((await cluster().node(2).api.waitFinal(id)).state).toBe('cancelled');
+    await waitUntil('all processes of the tree to have ended', () => (processesOf(mark).some(isAlive) ? null : true));
+    const { items } = await cluster().node(0).api.jobs('state=running&limit=1');
+    expect(items).toEqual([]);
+  });
+});
+
 describe('a job that is a shell script', () => {
   it(
     `fans out ${CHILDREN} children that end as they should, though a machine with a third of them vanishes`,
@@ -143,57 +195,6 @@ function wrongEffects(jobs: readonly JobView[], text: string): string[] {
   }
   return [...wrong, ...[...told.keys()].map((line) => `nobody knows of ${line}`)];
 }
-
-const BRANCHES = 12;
-const LEAVES = 8;
-
-describe('a tree of jobs', () => {
-  it('leaves no process on any machine when it is cancelled at its root', { timeout: PATIENCE_MS }, async () => {
-    const mark = join(cluster().folder, 'tree');
-    const job = (command: readonly string[]) => ({ command, env: { PATH, MARK: mark }, resources: { cpu: 0.01 } });
-    const lines = (count: number, spec: object) => `${JSON.stringify(spec)}\n`.repeat(count);
-    await sharedFolder('tree', {
-      'branches.ndjson': cluster()
-        .nodes.map(({ name }) => ({
-          ...job(['sh', join(mark, 'branch.sh')]),
-          constraints: [`host == ${name}`],
-        }))
-        .map((branch) => lines(BRANCHES / 3, branch))
-        .join(''),
-      'leaves.ndjson': lines(LEAVES, job(['sh', '-c', 'sleep 601 & sleep 602'])),
-      'branch.sh': `
-set -e
-if command -v curl > /dev/null; then
-  curl -fsS --data-binary "@$MARK/leaves.ndjson" -H "Authorization: Bearer $QUORATE_TOKEN" \\
-    -H 'Content-Type: application/x-ndjson' "$QUORATE_URL/v1/jobs/batch"
-else
-  quorate batch "$MARK/leaves.ndjson"
-fi
-sleep 600`,
-    });
-    const root = await cluster()
-      .node(0)
-      .api.submit(job(['sh', '-c', 'quorate batch "$MARK/branches.ndjson" && sleep 600']));
-    onTestFailed(() => console.log(`the root was ${root.id}`));
-    const size = 1 + BRANCHES + BRANCHES * LEAVES;
-    const tree = await waitUntil(
-      'the whole tree to run',
-      async () => {
-        const jobs = await treeBelow(cluster().node(2).api, root.id);
-        return jobs.length === size && jobs.every(({ state }) => state === 'running') ? jobs : null;
-      },
-      { timeoutMs: PATIENCE_MS, everyMs: 500 },
-    );
-    expect(new Set(tree.map(({ attempts }) => attempts.at(-1)?.runner)).size).toBe(3);
-    expect(processesOf(mark).length).toBeGreaterThan(size);
-
-    await cluster().node(1).api.cancel(root.id);
-    for (const { id } of tree) expect((await cluster().node(2).api.waitFinal(id)).state).toBe('cancelled');
-    await waitUntil('all processes of the tree to have ended', () => (processesOf(mark).some(isAlive) ? null : true));
-    const { items } = await cluster().node(0).api.jobs('state=running&limit=1');
-    expect(items).toEqual([]);
-  });
-});
 
 async function treeBelow(api: NodeApi, root: string): Promise<readonly JobView[]> {
   const branches = await children(api, root);
