@@ -44,11 +44,11 @@ const assignment = (spec: Assignment['spec']): Assignment => ({
 });
 const layoutOf = (dataDir: string) => runnerLayout(runnerRoot(dataDir));
 
-/** A node process of its own; resolves once the given number of events came. */
+/** A node process of its own; resolves once it was told of each of these, of a short job its end alone. */
 async function runNode(
   dataDir: string,
   assignments: readonly Assignment[],
-  events: number,
+  awaited: readonly (readonly [kind: 'started' | 'ended', of: Assignment])[],
   more: {
     readonly options?: object;
     readonly env?: Record<string, string>;
@@ -67,9 +67,10 @@ async function runNode(
     { env: { ...process.env, ...more.env }, stdio: ['ignore', 'pipe', 'inherit', ...(more.extra ?? [])] },
   );
   cleanUp(() => void child.kill('SIGKILL'));
-  const lines: { kind: string; incarnation?: string; pid?: number }[] = [];
+  const lines: { kind: string; job?: string; incarnation?: string; pid?: number }[] = [];
   createInterface({ input: child.stdout! }).on('line', (line) => lines.push(JSON.parse(line)));
-  await until(() => lines.length > events || child.exitCode !== null);
+  const isTold = () => awaited.every(([kind, { job }]) => lines.some((line) => line.kind === kind && line.job === job));
+  await until(() => isTold() || child.exitCode !== null);
   return {
     connected: lines[0],
     async kill() {
@@ -85,7 +86,14 @@ describe('the death of the node', () => {
     const dataDir = tempDataDir();
     const live = assignment(sh('until test -e $QUORATE_OUTPUTS/go; do sleep 0.01; done; echo done'));
     const over = assignment({ command: ['echo', 'over'] });
-    const dead = await runNode(dataDir, [live, over], 3);
+    const dead = await runNode(
+      dataDir,
+      [live, over],
+      [
+        ['started', live],
+        ['ended', over],
+      ],
+    );
     await dead.kill();
     const node = await connectNode(dataDir);
     expect(node).toMatchObject({ incarnation: dead.connected?.incarnation, pid: dead.connected?.pid });
@@ -119,7 +127,11 @@ describe('the death of the node', () => {
       const job = assignment(sh('env; cat /proc/$PPID/environ; ls -l /proc/self/fd /proc/$PPID/fd'));
       // Node closes the low ones to its children by itself.
       const extra = [...Array.from({ length: 37 }, () => 'ignore' as const), openSync(leak, 'w')];
-      await runNode(dataDir, [job], 2, { options: { launcher }, env: { QUORATE_TOKEN: 'canary' }, extra });
+      await runNode(dataDir, [job], [['ended', job]], {
+        options: { launcher },
+        env: { QUORATE_TOKEN: 'canary' },
+        extra,
+      });
       const output = readFileSync(attemptLayout(layoutOf(dataDir).attempts, job).stdout, 'utf8');
       expect(output).toContain('QUORATE_JOB_ID');
       expect(output).toContain('/dev/null');
