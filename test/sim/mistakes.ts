@@ -189,7 +189,7 @@ export const MISTAKES: readonly Mistake[] = [
   mistake(
     'a repeated proposal applied again',
     'src/state/repeats.ts',
-    "if (!isApplied(record.applied, sequence)) return 'new';",
+    "if (!hasNumber(record.applied, sequence)) return 'new';",
     "if (sequence > 0) return 'new';",
   ),
   mistake(
