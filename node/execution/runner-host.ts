@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { type JobAttempt, SYSTEM } from '../../src/auth.ts';
 import { unreachable } from '../../src/errors.ts';
 import type { Incarnation, NodeId } from '../../src/ids.ts';
-import type { Job, LiveJob } from '../../src/jobs/job.ts';
+import type { AttemptEnd, Job, LiveJob } from '../../src/jobs/job.ts';
 import type { JobSpec } from '../../src/jobs/spec.ts';
 import type { Resources } from '../../src/resources/resources.ts';
 import type { ChangeEvent } from '../../src/state/apply.ts';
@@ -61,6 +61,8 @@ export class RunnerHost {
   readonly #untold = new Set<string>();
   /** Attempts that have ended and whose outputs are being kept. */
   readonly #keeping = new Set<string>();
+  /** The state holds what this node knew when it was stopped: what is on the disk may be older. */
+  #caughtUp: Promise<void> = Promise.resolve();
   #stopped = false;
 
   constructor(dependencies: RunnerHostDependencies, options: RunnerHostOptions) {
@@ -138,6 +140,7 @@ export class RunnerHost {
     this.#starter.connected(connected.held);
     for (const attempt of connected.held) this.#untold.add(nameOf(attempt));
     if (isAlone(replica, self)) supervisor.renew(null);
+    if (connected.held.length > 0) this.#caughtUp = this.#catchUp();
     void this.#register(connected.held);
   }
 
@@ -145,7 +148,10 @@ export class RunnerHost {
     const session = this.#session;
     if (session === null || session.registered === 'asking') return;
     session.registered = 'asking';
-    if (held.length > 0) await this.#hearOut();
+    if (held.length > 0) {
+      await this.#caughtUp;
+      await this.#hearOut();
+    }
     while (!this.#stopped && session === this.#session) {
       if (await this.#tryToRegister(session.incarnation)) {
         session.registered = 'yes';
@@ -154,6 +160,17 @@ export class RunnerHost {
         return;
       }
       await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS));
+    }
+  }
+
+  async #catchUp(): Promise<void> {
+    while (!this.#stopped) {
+      try {
+        return await this.#dependencies.replica.barrier();
+      } catch (error) {
+        this.#dependencies.logger.info({ err: error }, 'the state has not caught up yet');
+        await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS));
+      }
     }
   }
 
@@ -245,10 +262,12 @@ export class RunnerHost {
     const name = nameOf(event);
     if (this.#keeping.has(name)) return;
     const room = this.#successions.ended(event);
-    const spec = this.#dependencies.replica.state.jobs.get(event.job)?.spec;
-    if (mayHaveOutputs(event, spec)) {
+    const spec = this.#specOf(event);
+    const isEarly = spec === undefined && this.#session?.registered !== 'yes';
+    if (isEarly || mayHaveOutputs(event, spec)) {
       this.#keeping.add(name);
-      const end = await this.#dependencies.files.withOutputs(event, spec, event.end);
+      if (isEarly) await this.#caughtUp;
+      const end = await this.#endWithOutputs(event);
       this.#keeping.delete(name);
       this.#reports.ended({ ...event, end }, room);
     } else {
@@ -256,6 +275,16 @@ export class RunnerHost {
     }
     this.#untold.delete(name);
     this.#starter.ended(event);
+  }
+
+  async #endWithOutputs(event: Ended): Promise<AttemptEnd> {
+    const spec = this.#specOf(event);
+    if (!mayHaveOutputs(event, spec)) return event.end;
+    return await this.#dependencies.files.withOutputs(event, spec, event.end);
+  }
+
+  #specOf({ job }: AttemptKey): JobSpec | undefined {
+    return this.#dependencies.replica.state.jobs.get(job)?.spec;
   }
 
   async #replaceRunner(): Promise<void> {

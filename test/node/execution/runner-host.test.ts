@@ -4,6 +4,7 @@ import { RunnerHost, type RunnerHostDependencies } from '../../../node/execution
 import type { PeerNetwork } from '../../../node/p2p/network.ts';
 import type { Replica } from '../../../node/replica/replica.ts';
 import type { RunnerEvent, RunnerSupervisor } from '../../../node/runner/ports.ts';
+import { Fault } from '../../../src/errors.ts';
 import type { Incarnation, JobId, NodeId } from '../../../src/ids.ts';
 import type { Command } from '../../../src/state/commands.ts';
 import { ClusterState } from '../../../src/state/state.ts';
@@ -22,7 +23,8 @@ const NO_FILES: RunnerHostDependencies['files'] = {
   prepare: async () => ({ kind: 'stopped' }),
   stop: () => undefined,
   discard: async () => undefined,
-  withOutputs: async (_attempt, _spec, end) => end,
+  withOutputs: async (_attempt, spec, end) =>
+    spec?.outputs === undefined ? end : { ...end, outputs: { rootDigest: 'sha256:0', entries: 1, bytes: 1 } },
 };
 
 const LEFT: Extract<RunnerEvent, { kind: 'ended' }> = {
@@ -38,7 +40,7 @@ const LEFT: Extract<RunnerEvent, { kind: 'ended' }> = {
 function setUp(
   voters: readonly NodeId[],
   left: readonly (typeof LEFT)[] = [],
-  { registrationMs = 0, state = new ClusterState() } = {},
+  { registrationMs = 0, state = new ClusterState(), barrier = async (): Promise<void> => undefined } = {},
 ) {
   const proposed: Command[] = [];
   let listener: (event: RunnerEvent) => void = () => undefined;
@@ -61,6 +63,7 @@ function setUp(
     leader: null,
     state,
     consensus: { configuration },
+    barrier,
     propose: async (_by: unknown, commands: readonly Command[]) => {
       proposed.push(...commands);
       if (registrationMs > 0) await new Promise((resolve) => setTimeout(resolve, registrationMs));
@@ -124,6 +127,24 @@ describe('RunnerHost', () => {
     const { host, proposed } = setUp([OTHER], [LEFT]);
     await host.start();
     await expect.poll(() => proposed.map(({ kind }) => kind)).toEqual(['ended', 'registerRunner']);
+  });
+
+  it('keeps the outputs of an attempt whose job it does not know yet after a restart', async () => {
+    const cluster = TestReplica.founded();
+    const incarnation = 'i1' as Incarnation;
+    const end = { ...LEFT, job: jobId(1), incarnation };
+    let refusals = 1;
+    const barrier = async (): Promise<void> => {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      refusals -= 1;
+      if (refusals >= 0) throw new Fault('noLeader', 'nobody leads yet');
+      cluster.system(register(SELF, incarnation, amounts({ cpuMilli: 1000 })));
+      cluster.local(submit(1, { spec: { outputs: ['dist'] }, placement: { runner: SELF, incarnation } }));
+    };
+    const { host, proposed } = setUp([OTHER], [end], { state: cluster.state, barrier });
+    await host.start();
+    await expect.poll(() => proposed.map(({ kind }) => kind)).toEqual(['ended', 'registerRunner']);
+    expect(proposed[0]).toHaveProperty('end.outputs.entries', 1);
   });
 
   it('stops an attempt that is to make room, when that is told and when it finds it so after a restart', async () => {
