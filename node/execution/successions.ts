@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { SYSTEM } from '../../src/auth.ts';
 import type { JobId } from '../../src/ids.ts';
 import type { LiveJob } from '../../src/jobs/job.ts';
+import { isLive } from '../../src/state/state.ts';
 import { Backoff } from '../p2p/backoff.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { AttemptKey } from '../runner/ports.ts';
@@ -30,8 +31,8 @@ export class Successions {
   readonly #dependencies: SuccessionsDependencies;
   /** By attempt: it was sent to the runner. */
   readonly #begun = new Set<string>();
-  /** Begun and ended here, while the state has them still. */
-  readonly #over = new Set<JobId>();
+  /** By attempt: begun and ended here, while the state has them still. A snapshot may hide that they went. */
+  readonly #over = new Set<string>();
   readonly #waiting = new Map<JobId, { readonly job: LiveJob; readonly since: number }>();
   readonly #backoff = new Backoff(Math.random, { minMs: RETRY_MS, maxMs: RETRY_MS_MAX });
   #timer: NodeJS.Timeout | null = null;
@@ -46,7 +47,7 @@ export class Successions {
     const { behind } = job.current;
     this.#waiting.delete(job.id);
     if (this.#begun.has(nameOf(job))) return;
-    if (behind === undefined || this.#over.has(behind.job)) return this.#begin(job);
+    if (behind === undefined || this.#isOver(behind.job)) return this.#begin(job);
     this.#waiting.set(job.id, { job, since: performance.now() });
     this.#arm();
   }
@@ -62,7 +63,7 @@ export class Successions {
   /** The runner told its end. */
   ended(attempt: AttemptKey): 'passedOn' | 'free' {
     if (!this.#begun.has(nameOfAttempt(attempt))) return 'free';
-    this.#over.add(attempt.job);
+    this.#over.add(nameOfAttempt(attempt));
     const next = this.#dependencies.replica.state.successors.get(attempt.job);
     const waiting = next === undefined ? undefined : this.#waiting.get(next);
     if (waiting === undefined) return 'free';
@@ -79,7 +80,7 @@ export class Successions {
   /** The state has this attempt here no more. */
   gone(attempt: AttemptKey): void {
     this.#waiting.delete(attempt.job);
-    this.#over.delete(attempt.job);
+    this.#over.delete(nameOfAttempt(attempt));
     this.#begun.delete(nameOfAttempt(attempt));
   }
 
@@ -93,6 +94,11 @@ export class Successions {
   stop(): void {
     this.#stopped = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
+  }
+
+  #isOver(id: JobId): boolean {
+    const job = this.#dependencies.replica.state.jobs.get(id);
+    return job !== undefined && isLive(job) && this.#over.has(nameOf(job));
   }
 
   #begin(job: LiveJob): void {

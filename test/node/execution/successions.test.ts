@@ -3,10 +3,10 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Successions } from '../../../node/execution/successions.ts';
 import { SYSTEM } from '../../../src/auth.ts';
 import { Fault } from '../../../src/errors.ts';
-import type { LiveJob } from '../../../src/jobs/job.ts';
+import type { FinalJob, LiveJob } from '../../../src/jobs/job.ts';
 import type { Command } from '../../../src/state/commands.ts';
 import { isLive } from '../../../src/state/state.ts';
-import { assign, assignBehind, ended, jobId, started, submit, TestReplica } from '../../src/builders.ts';
+import { assign, assignBehind, ended, FAILED, jobId, started, submit, TestReplica } from '../../src/builders.ts';
 
 const HALF = { resources: { cpu: 2 } };
 const PATIENCE_MS = 50;
@@ -181,5 +181,14 @@ describe('Successions', () => {
     bed.apply(started(3, 1));
     bed.apply(ended(1, 1));
     expect(bed.begun).toEqual([jobId(3)]);
+  });
+
+  it('takes no later attempt of a job for one that ended here, where a snapshot hid that that one went', () => {
+    bed.successions.ended(attempt(1));
+    bed.replica.system(ended(1, 1, FAILED));
+    bed.replica.local({ kind: 'retry', job: jobId(1), record: bed.replica.job(1) as FinalJob });
+    bed.apply(assign(1, 2));
+    bed.apply(assignBehind(3, 1));
+    expect(bed.begun).toEqual([jobId(1)]);
   });
 });
