@@ -2,7 +2,7 @@ import { FINAL_STATES, type FinalState, isFinal, type Job } from '../jobs/job.ts
 
 /** What became of jobs since the cluster began, those included that are purged. */
 export interface JobTotals {
-  /** Attempts that were given to a runner. */
+  /** Attempts that were given room at a runner. */
   readonly started: number;
   /** How often a job became final; one that is tried again by hand counts again. */
   readonly ended: Readonly<Record<FinalState, number>>;
@@ -21,7 +21,7 @@ export class JobTally {
   /** @param before null for a new job */
   count(before: Job | null, after: Job): void {
     if (isFinal(after)) this.#ended.set(after.state, (this.#ended.get(after.state) ?? 0) + 1);
-    else if (holdsRunner(after) && (before === null || !holdsRunner(before))) this.#started += 1;
+    if (attemptsOf(after) > (before === null ? 0 : attemptsOf(before))) this.#started += 1;
   }
 
   /** The same totals when nothing was counted. */
@@ -33,6 +33,8 @@ export class JobTally {
   }
 }
 
-function holdsRunner({ state }: Job): boolean {
-  return state === 'assigned' || state === 'running';
+/** One that is behind another counts when it has room or has ended: until then it may be handed back, and comes again. */
+function attemptsOf(job: Job): number {
+  const hasRoom = (job.state === 'assigned' || job.state === 'running') && job.current.behind === undefined;
+  return job.past.length + (hasRoom ? 1 : 0);
 }

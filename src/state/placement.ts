@@ -21,7 +21,8 @@ export function checkPlacement(state: ClusterState, job: QueuedJob, placement: P
 
 /**
  * Whether a job may be assigned there to take over the room of another one's attempt: it asks for no more than that one
- * has, and is the only one behind it. It counts for its queue and project from now on, as if it had room already.
+ * has, and is the only one behind it. It counts for its queue and project from now on, as if it had room already. What
+ * is being stopped is left alone: others may count on its room.
  */
 export function checkSuccession(
   state: ClusterState,
@@ -35,7 +36,7 @@ export function checkSuccession(
   const before = state.jobs.get(behind);
   if (before === undefined || !isLive(before) || !isAt(before.current, placement))
     return refuse('conflict', 'the attempt whose room it was to take over is not there');
-  if (state.successors.has(behind) || before.preempt !== undefined)
+  if (state.successors.has(behind) || before.preempt !== undefined || before.cancel !== null)
     return refuse('conflict', 'another takes over that room');
   const { demand } = before.plan;
   if (!fits(plan.demand, demand) || !hasRoom({ free: add(free, demand), attempts: jobs.size }, plan))

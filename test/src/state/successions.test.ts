@@ -80,6 +80,25 @@ describe('an assignment behind another', () => {
     expect(freeOf(replica)).toBe(0);
   });
 
+  it('is refused behind one that is being cancelled: a job of higher priority may have been told of its room', () => {
+    replica.local(cancel(1));
+    expect(replica.system(assignBehind(3, 1))).toEqual([refused('conflict')]);
+  });
+
+  it('counts as one attempt, and as none while it may be handed back', () => {
+    const attempts = () => replica.state.cluster?.totals?.started;
+    const before = attempts() ?? 0;
+    replica.system(assignBehind(3, 1));
+    replica.system(handBack(3, replica.job(3).index));
+    replica.system(assignBehind(3, 1), assignBehind(4, 3));
+    expect(attempts()).toBe(before);
+    replica.system(ended(4, 1));
+    expect(attempts()).toBe(before + 1);
+    replica.system(ended(1, 1));
+    replica.system(ended(3, 1));
+    expect(attempts()).toBe(before + 2);
+  });
+
   it.each([
     ['one that has nobody there', assignBehind(3, 4)],
     ['one at another runner', assignBehind(3, 1, 1, R2)],
