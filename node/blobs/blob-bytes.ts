@@ -2,7 +2,7 @@ import type { BlobName } from '../../src/cas/digest.ts';
 import { formatName } from '../../src/cas/digest.ts';
 import { Fault, Rejection } from '../../src/errors.ts';
 import { blobHash } from './blob-hash.ts';
-import type { Disk, OpenFile } from './disk.ts';
+import type { Disk } from './disk.ts';
 import type { BlobLimits } from './limits.ts';
 import type { Reservation } from './space.ts';
 
@@ -69,12 +69,17 @@ export function cutRange({ start, end }: ByteRange, size: number): ByteRange {
   return { start, end: Math.min(end, size) };
 }
 
-/** Closes the file when it ends or is left. @throws Fault `corrupt` when the file is shorter than it was, `diskFailed` */
+/**
+ * Opens the file when its first bytes are asked for, so that a stream which nobody begins holds none, and closes it when
+ * it ends or is left. @throws Fault `corrupt` when the file is shorter than it was or gone, `diskFailed`
+ */
 export async function* readFile(
-  file: OpenFile,
+  { disk, path }: { readonly disk: Disk; readonly path: string },
   { start, end }: ByteRange,
   limits: BlobLimits,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
+  const file = await disk.open(path);
+  if (file === null) throw new Fault('corrupt', 'a blob went away before it was read');
   try {
     for (let at = start; at < end;) {
       const bytes = await file.read(Math.min(limits.chunkBytes, end - at), at);

@@ -4,7 +4,7 @@ import { Fault, Rejection } from '../../src/errors.ts';
 import { type ByteRange, consume, cutRange, readFile, receive, tooLarge, verified } from './blob-bytes.ts';
 import type { BlobIndex, BlobRow, Pin } from './blob-index.ts';
 import type { BlobLayout } from './blob-layout.ts';
-import type { Disk, OpenFile } from './disk.ts';
+import type { Disk } from './disk.ts';
 import { Eviction, isPinned } from './eviction.ts';
 import type { BlobLimits } from './limits.ts';
 import { NameLocks } from './name-locks.ts';
@@ -142,37 +142,27 @@ export class LocalStore {
    * a second name. @throws as `put`; Rejection `notFound`
    */
   async adopt(name: BlobName, path: string, pins: readonly Pin[]): Promise<Stored> {
-    const file = await this.disk.open(path);
-    if (file === null) throw new Rejection('notFound', `there is no file ${path}`);
-    const bytes = readFile(file, { start: 0, end: file.size }, this.#limits);
-    if ((await this.#find(name)) !== null) return await this.put(name, bytes, { size: file.size, pins });
+    const announced = await this.disk.size(path);
+    if (announced === null) throw new Rejection('notFound', `there is no file ${path}`);
+    const bytes = readFile({ disk: this.disk, path }, { start: 0, end: announced }, this.#limits);
+    if ((await this.#find(name)) !== null) return await this.put(name, bytes, { size: announced, pins });
     const temporary = this.layout.newIncoming();
-    if (!(await this.disk.link(path, temporary))) return await this.put(name, bytes, { size: file.size, pins });
-    const reservation = await this.space.reserve(file.size);
+    if (!(await this.disk.link(path, temporary))) return await this.put(name, bytes, { size: announced, pins });
     try {
-      const size = await consume(name, bytes, this.#limits, async () => {});
-      await this.#syncFile(temporary);
-      return await this.#place(name, temporary, size, pins);
+      return await this.#takeLinked(name, temporary, { bytes, announced, pins });
     } finally {
-      reservation.release();
       await this.disk.remove(temporary);
     }
   }
 
   /** @throws Rejection `notFound`, `invalidRequest`; while reading Fault `corrupt`, `diskFailed` */
   async open(name: BlobName, range: ByteRange): Promise<OpenBlob> {
-    const opened = await this.#openFile(name);
-    if (opened === null) throw new Rejection('notFound', `there is no blob ${formatName(name)}`);
-    const { file, size } = opened;
-    try {
-      const { start, end } = cutRange(range, size);
-      const stream = readFile(file, { start, end }, this.#limits);
-      if (start > 0 || end < size) return { size, stream };
-      return { size, stream: verified(stream, name, () => this.setAside(name)) };
-    } catch (error) {
-      await file.close();
-      throw error;
-    }
+    const size = await this.#sizeToRead(name);
+    if (size === null) throw new Rejection('notFound', `there is no blob ${formatName(name)}`);
+    const { start, end } = cutRange(range, size);
+    const stream = readFile({ disk: this.disk, path: this.layout.pathOf(name) }, { start, end }, this.#limits);
+    if (start > 0 || end < size) return { size, stream };
+    return { size, stream: verified(stream, name, () => this.setAside(name)) };
   }
 
   /** What is here stays while one of its pins stands. @returns false when it is not here */
@@ -270,6 +260,21 @@ export class LocalStore {
     }
   }
 
+  async #takeLinked(
+    name: BlobName,
+    temporary: string,
+    file: { readonly bytes: AsyncIterable<Uint8Array>; readonly announced: number; readonly pins: readonly Pin[] },
+  ): Promise<Stored> {
+    const reservation = await this.space.reserve(file.announced);
+    try {
+      const size = await consume(name, file.bytes, this.#limits, async () => {});
+      await this.#syncFile(temporary);
+      return await this.#place(name, temporary, size, file.pins);
+    } finally {
+      reservation.release();
+    }
+  }
+
   /** Whoever wrote it may not have. */
   async #syncFile(path: string): Promise<void> {
     const file = await this.disk.open(path);
@@ -304,17 +309,17 @@ export class LocalStore {
     this.#shards.add(shard);
   }
 
-  async #openFile(name: BlobName): Promise<{ readonly file: OpenFile; readonly size: number } | null> {
+  /** Null when it is not here, or its file is not. */
+  async #sizeToRead(name: BlobName): Promise<number | null> {
     const row = await this.#find(name);
     if (row === null) return null;
-    const file = await this.disk.open(this.layout.pathOf(name));
-    if (file === null) {
+    if ((await this.disk.size(this.layout.pathOf(name))) === null) {
       // Somebody removed it by hand, or it was evicted this moment.
       await this.forgetIfGone(name);
       return null;
     }
     await this.#use(name, []);
-    return { file, size: row.size };
+    return row.size;
   }
 
   async #find(name: BlobName): Promise<BlobRow | null> {

@@ -76,12 +76,13 @@ export class Scrubber {
 
   async #scrub(name: BlobName): Promise<void> {
     const { store, disk, logger } = this.#dependencies;
-    const file = await disk.open(store.layout.pathOf(name));
-    if (file === null) {
+    const path = store.layout.pathOf(name);
+    const size = await disk.size(path);
+    if (size === null) {
       await store.forgetIfGone(name);
       return;
     }
-    const bytes = readFile(file, { start: 0, end: file.size }, this.#limits);
+    const bytes = readFile({ disk, path }, { start: 0, end: size }, this.#limits);
     try {
       for await (const chunk of verified(bytes, name, async () => {})) {
         this.#scrubbedBytes += chunk.length;

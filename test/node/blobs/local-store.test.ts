@@ -1,12 +1,34 @@
 import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { systemDisk } from '../../../node/blobs/disk.ts';
+import { Turnstile } from '../../../node/blobs/turnstile.ts';
 import { tempFolder } from '../storage/temp-folder.ts';
 import { bytesOf, chunksOf, filesIn, nameOf, openStore, put, read, sample } from './support.ts';
 
 const HELLO = Buffer.from('hello, '.repeat(200_000) + 'world');
 const NAME = nameOf(HELLO);
 const NO_PINS = { size: null, pins: [] };
+
+/** A disk that tells how many files are open for reading. */
+function countingDisk() {
+  const disk = systemDisk(new Turnstile(4));
+  const counts = { open: 0 };
+  return {
+    ...disk,
+    filesOpen: () => counts.open,
+    open: async (path: string) => {
+      const file = await disk.open(path);
+      if (file === null) return null;
+      counts.open += 1;
+      const close = async (): Promise<void> => {
+        counts.open -= 1;
+        await file.close();
+      };
+      return { ...file, close };
+    },
+  };
+}
 
 describe('a blob', () => {
   test('is there under its name, whole and in parts, also after a restart', async () => {
@@ -98,6 +120,16 @@ describe('a blob', () => {
     expect((await put(store, HELLO)).existed).toBe(false);
   });
 
+  test('that is opened and not read holds no file open', async () => {
+    const disk = countingDisk();
+    const store = await openStore(await tempFolder(), { disk });
+    await put(store, HELLO);
+    const { stream } = await store.open(NAME, { start: 0, end: HELLO.length });
+    expect(disk.filesOpen()).toBe(0);
+    expect((await bytesOf(stream)).equals(HELLO)).toBe(true);
+    expect(disk.filesOpen()).toBe(0);
+  });
+
   test('is read to its end though it goes meanwhile', async () => {
     const store = await openStore(await tempFolder());
     await put(store, HELLO);
@@ -111,6 +143,17 @@ describe('a blob', () => {
 });
 
 describe('a file of this machine', () => {
+  test('for which there is no room leaves nothing, neither a second name nor an open file', async () => {
+    const folder = await tempFolder();
+    const disk = countingDisk();
+    const store = await openStore(join(folder, 'blobs'), { disk, capacityBytes: HELLO.length - 1 });
+    const path = join(folder, 'output');
+    await writeFile(path, HELLO);
+    await expect(store.adopt(NAME, path, [])).rejects.toMatchObject({ code: 'diskFull' });
+    expect(await filesIn(join(folder, 'blobs'))).toEqual([]);
+    expect([disk.filesOpen(), (await stat(path)).nlink]).toEqual([0, 1]);
+  });
+
   test('becomes a blob without its bytes being copied, and stays', async () => {
     const folder = await tempFolder();
     const store = await openStore(join(folder, 'blobs'));
