@@ -21,6 +21,8 @@ const MAX_TIMESTAMP = 8.64e15;
 const MAX_ID_LENGTH = 128;
 const MAX_ADDRESSES = 64;
 const MAX_MESSAGE_LENGTH = 4096;
+/** Of values within each other in a spec; what the edge lets through has five. */
+const MAX_SPEC_DEPTH = 16;
 
 const OUTCOMES: ReadonlySet<unknown> = new Set<Outcome>(['succeeded', 'failed', 'timedOut', 'cancelled', 'lost']);
 const ATTEMPT_OUTCOMES: ReadonlySet<unknown> = new Set<AttemptOutcome>([...(OUTCOMES as Set<Outcome>), 'preempted']);
@@ -80,11 +82,12 @@ const isPast: Check = (value) =>
   (value as readonly { readonly attempt: number }[]).every(({ attempt }, i) => attempt === i + 1);
 const isFinalJob = shape({
   id: isNewJobId,
-  spec: isObject,
+  spec: isSpec,
   submittedBy: isString,
   submittedAt: isTime,
   sequence: isCount,
   past: isPast,
+  depth: (depth) => depth === undefined || isCount(depth),
   revivals: (revivals) => revivals === undefined || isCount(revivals),
   schedule: (schedule) => schedule === undefined || isOfSchedule(schedule),
   index: isCount,
@@ -118,7 +121,7 @@ const isQueueChange: Check = optionalShape({
 const SCHEDULE_SETTINGS: Readonly<Record<string, Check>> = {
   cron: (cron) => isText(cron, LIMITS.cronLength),
   timeZone: isName,
-  spec: isObject,
+  spec: isSpec,
   overlap: oneOf(new Set(OVERLAPS)),
   catchUpMs: (ms) => isPositive(ms) && (ms as number) <= LIMITS.catchUpMaxMs,
   mode: oneOf(new Set(['active', 'paused'])),
@@ -131,7 +134,7 @@ const isDependency = shape({ job: isNewJobId, on: oneOf(new Set(['succeeded', 'f
 const SHAPES: Readonly<Record<CommandKind, Check>> = {
   submit: shape({
     id: isNewJobId,
-    spec: isObject,
+    spec: isSpec,
     placement: orNull(isPlacement),
     idempotency: orNull(isIdempotency),
     batch: (batch) => batch === undefined || isBatchKey(batch),
@@ -288,6 +291,35 @@ function oneOf(values: ReadonlySet<unknown>): Check {
 
 function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** MessagePack holds more than JSON does, as whole numbers of any size, dates and rings. */
+function isSpec(value: unknown): boolean {
+  return isObject(value) && isJson(value, MAX_SPEC_DEPTH);
+}
+
+function isJson(value: unknown, depthLeft: number): boolean {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+    case 'undefined':
+      return true;
+    case 'number':
+      return Number.isFinite(value);
+    case 'object':
+      return value === null || (depthLeft > 0 && isPlain(value) && hasJson(value, depthLeft - 1));
+    default:
+      return false;
+  }
+}
+
+function hasJson(value: object, depthLeft: number): boolean {
+  for (const part of Object.values(value)) if (!isJson(part, depthLeft)) return false;
+  return true;
+}
+
+function isPlain(value: object): boolean {
+  return Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype;
 }
 
 function isString(value: unknown): boolean {

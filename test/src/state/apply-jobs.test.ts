@@ -27,6 +27,9 @@ const placement = { runner: R1, incarnation: I1 };
 const OK = { ok: true };
 const refused = (code: string) => expect.objectContaining({ ok: false, code });
 
+const RING: Record<string, unknown> = {};
+RING['ring'] = RING;
+
 let replica: TestReplica;
 beforeEach(() => {
   replica = TestReplica.withRunner();
@@ -85,6 +88,19 @@ describe('submit', () => {
       refused('invalidRequest'),
       { ok: true, job: jobId(2) },
       refused('invalidRequest'),
+    ]);
+  });
+
+  it.each([
+    ['a whole number of any size', 2n ** 80n],
+    ['a date', new Date(START)],
+    ['a ring', RING],
+    ['no number', NaN],
+  ])('refuses a spec that holds %s, which JSON does not', (_, value) => {
+    const spec = { env: { A: value } } as never;
+    expect(replica.local(submit(1, { spec }), submit(2))).toEqual([
+      refused('invalidRequest'),
+      expect.objectContaining(OK),
     ]);
   });
 
@@ -269,6 +285,12 @@ describe('queueTimeout', () => {
 
 describe('retry', () => {
   const retry = (n: number, record = replica.job(n)) => ({ kind: 'retry', job: jobId(n), record }) as never;
+
+  it('refuses a record that says nonsense of how many jobs stand above', () => {
+    replica.local(submit(1), cancel(1));
+    const record = { ...replica.job(1), depth: 5n } as never;
+    expect(replica.local(retry(1, record))).toEqual([refused('invalidRequest')]);
+  });
 
   it('queues a failed job again with a new attempt, past its own policy', () => {
     replica.local(submit(1, { placement }));
