@@ -1,5 +1,5 @@
 import type { Dirent } from 'node:fs';
-import { type FileHandle, link, mkdir, open, readdir, rename, rm, rmdir, stat, statfs } from 'node:fs/promises';
+import { type FileHandle, link, lstat, mkdir, open, readdir, rename, rm, rmdir, stat, statfs } from 'node:fs/promises';
 import { storageError } from '../storage/storage-error.ts';
 import { syncFolder } from '../storage/durable-file.ts';
 import type { Turnstile } from './turnstile.ts';
@@ -13,7 +13,10 @@ export interface Disk {
   /** Null when it is not there. */
   size(path: string): Promise<number | null>;
   rename(from: string, to: string): Promise<void>;
-  /** Gives the file a second name. False where the file system cannot, as from another disk. */
+  /**
+   * Gives the file a second name. False where the file system cannot, as from another disk, and for one that has two:
+   * it may be written through another.
+   */
   link(from: string, to: string): Promise<boolean>;
   /** It may be gone already. */
   remove(path: string): Promise<void>;
@@ -72,6 +75,7 @@ export function systemDisk(turnstile: Turnstile): Disk {
     link: (from, to) =>
       through(`placing ${to}`, async () => {
         try {
+          if ((await lstat(from)).nlink > 1) return false;
           await link(from, to);
           return true;
         } catch (error) {

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { systemDisk } from '../../../node/blobs/disk.ts';
@@ -169,6 +169,17 @@ describe('a file of this machine', () => {
     await rm(path);
     expect((await read(store, NAME)).equals(HELLO)).toBe(true);
     expect(await filesIn(join(folder, 'blobs'))).toEqual([NAME.hash]);
+  });
+
+  test('that has another name already is copied: all jobs of a machine share the files of inputs', async () => {
+    const folder = await tempFolder();
+    const store = await openStore(join(folder, 'blobs'));
+    const path = join(folder, 'output');
+    await writeFile(join(folder, 'input'), HELLO);
+    await link(join(folder, 'input'), path);
+    expect(await store.adopt(NAME, path, [])).toEqual({ size: HELLO.length, existed: false });
+    await writeFile(join(folder, 'input'), 'other');
+    expect((await read(store, NAME)).equals(HELLO)).toBe(true);
   });
 
   test('with another hash, or that is not there, leaves nothing', async () => {
