@@ -5,6 +5,7 @@ import { parseName } from '../../src/cas/digest.ts';
 import { Fault, Rejection } from '../../src/errors.ts';
 import type { JobId } from '../../src/ids.ts';
 import type { AttemptEnd, Job, LiveJob, Outputs } from '../../src/jobs/job.ts';
+import { expectInside } from '../../src/jobs/files.ts';
 import type { JobSpec } from '../../src/jobs/spec.ts';
 import { attemptLayout, attemptName, runnerLayout, runnerRoot } from '../runner/layout.ts';
 import type { AttemptKey } from '../runner/ports.ts';
@@ -81,9 +82,11 @@ export class JobFiles {
   /** The end of an attempt with what it left. An attempt whose outputs cannot be kept has not succeeded. */
   async withOutputs({ job, attempt }: AttemptKey, spec: JobSpec | undefined, end: AttemptEnd): Promise<AttemptEnd> {
     const { work, outputs } = attemptLayout(this.#attempts, { job, attempt });
+    const patterns = spec?.outputs ?? [];
     let kept: Outputs | null;
     try {
-      kept = await this.#dependencies.trees.keep({ work, outputs, patterns: spec?.outputs ?? [] });
+      patterns.forEach(expectInside);
+      kept = await this.#dependencies.trees.keep({ work, outputs, patterns });
     } catch (error) {
       const reason = `its outputs could not be kept: ${tell(error)}`;
       this.#dependencies.logger.warn({ err: error, job, attempt }, 'the outputs of a job could not be kept');
@@ -97,6 +100,7 @@ export class JobFiles {
     const parts: TreePart[] = [];
     if (inputs?.rootDigest !== undefined) parts.push({ root: parseName(inputs.rootDigest), at: '' });
     for (const { job: id, at = '' } of inputs?.outputsOf ?? []) {
+      expectInside(at);
       const job = await this.#dependencies.findJob(id);
       if (job === null)
         throw new Rejection('notFound', `the job ${id}, whose outputs it is to have, is not kept any longer`);

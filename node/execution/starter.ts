@@ -67,6 +67,7 @@ export class Starter {
       case 'failed': {
         if (!isWanted) return;
         const { end } = prepared;
+        this.ended(keyOf(job));
         const { incarnation } = job.current;
         this.#options.failed({ kind: 'ended', ...keyOf(job), startedAt: null, endedAt: Date.now(), end, incarnation });
         return;

@@ -9,7 +9,7 @@ import { jobReference, readBy, text } from './fields.ts';
 const utf8 = new TextEncoder();
 const isInside = (path: string): boolean => !path.startsWith('/') && !path.split('/').includes('..');
 
-/** Below the job's work folder; checked against leaving it where it is used, too. */
+/** Below the job's work folder; checked against leaving it where it is used, too: the log may hold what no edge saw. */
 export const relativePath = text
   .min(1)
   .refine(isInside, 'must be a relative path without ..')
@@ -18,6 +18,11 @@ export const relativePath = text
     `must have at most ${LIMITS.workdirPartBytes} bytes between slashes`,
   )
   .refine((path) => utf8.encode(path).length <= LIMITS.workdirBytes, `must have at most ${LIMITS.workdirBytes} bytes`);
+
+/** @throws Rejection `invalidRequest` for a path that leads out of the folder that it is in */
+export function expectInside(path: string): void {
+  if (!isInside(path)) throw new Rejection('invalidRequest', `the path ${path} leaves the job's folder`);
+}
 
 export const inputsSchema = z.strictObject({
   /** The name of a tree's root, as `sha256:…`. */

@@ -78,6 +78,14 @@ describe('the inputs of an attempt', () => {
     });
   });
 
+  it.each(['../x', '/x', 'a/../../x'])('that are to lie at %s, outside of its folder, make it fail', async (at) => {
+    const files = await open({ findJob: async () => ({ past: [{ ...ending(), outputs: LEFT }] }) as unknown as Job });
+    expect(await files.prepare(live({ outputsOf: [{ job: jobId(2), at }] }))).toMatchObject({
+      kind: 'failed',
+      end: { outcome: 'failed', reason: expect.stringContaining(at) },
+    });
+  });
+
   it('of a job that is not kept any longer make it fail', async () => {
     const prepared = await (await open()).prepare(live({ outputsOf: [{ job: jobId(2) }] }));
     expect(prepared).toMatchObject({ kind: 'failed', end: { outcome: 'failed' } });
@@ -152,5 +160,12 @@ describe('the outputs of an attempt', () => {
   ])('that cannot be kept make it fail, and say why: %j', async (end, told) => {
     const files = await open({ trees: { keep: () => Promise.reject(new Fault('diskFull', 'no room')) } });
     expect(await files.withOutputs(key, undefined, end)).toMatchObject(told);
+  });
+
+  it('that lie outside of its folder make it fail, and nothing is read', async () => {
+    const files = await open({ trees: { keep: async () => LEFT } });
+    const end = await files.withOutputs(key, { command: ['true'], outputs: ['dist', '../other'] }, ending());
+    expect(end).toMatchObject({ outcome: 'failed', reason: expect.stringContaining('../other') });
+    expect(end).not.toHaveProperty('outputs');
   });
 });
