@@ -29,6 +29,16 @@ export class BatchNames {
     return { kind: 'refused', error };
   }
 
+  /** A line whose answer was lost, for a node that knows no line before it. */
+  prepareAgain(line: PreparedLine): PreparedLine {
+    const fields = line.kind === 'send' && line.text.includes('"ref"') ? parse(line.text) : null;
+    if (line.kind === 'refused' || fields === null) return line;
+    const error = this.#replaceNames(fields);
+    if (error === null) return { ...line, text: JSON.stringify(fields) };
+    if (line.ref !== null) this.#known.set(line.ref, { refusedAs: error.code });
+    return { kind: 'refused', error };
+  }
+
   /** @param answer to a line that was sent */
   note(ref: string, answer: BatchLine): void {
     this.#known.set(ref, 'id' in answer ? { id: answer.id } : { refusedAs: answer.error.code });
@@ -40,13 +50,21 @@ export class BatchNames {
     for (const [at, dependency] of (line.dependsOn as readonly unknown[]).entries()) {
       if (!isObject(dependency) || typeof dependency.ref !== 'string') continue;
       const known = this.#known.get(dependency.ref);
-      if (known === undefined) continue;
-      if ('refusedAs' in known) return dependencyRefused(dependency.ref, at, known.refusedAs);
-      const { ref: _, ...rest } = dependency;
-      line.dependsOn[at] = { job: known.id, ...rest };
+      if (known !== undefined && 'refusedAs' in known) return dependencyRefused(dependency.ref, at, known.refusedAs);
+      line.dependsOn[at] = this.#withId(dependency);
     }
+    const { inputs } = line;
+    if (isObject(inputs) && Array.isArray(inputs.outputsOf)) inputs.outputsOf = inputs.outputsOf.map(this.#withId);
     return null;
   }
+
+  readonly #withId = (named: unknown): unknown => {
+    if (!isObject(named) || typeof named.ref !== 'string') return named;
+    const known = this.#known.get(named.ref);
+    if (known === undefined || !('id' in known)) return named;
+    const { ref: _, ...rest } = named;
+    return { job: known.id, ...rest };
+  };
 }
 
 function dependencyRefused(ref: string, at: number, code: string): Problem {
@@ -59,10 +77,12 @@ function refusal(code: string, status: number, field: string, detail: string): P
   return { type: 'about:blank', title: 'Refused', status, code, detail, field };
 }
 
-/** What is looked at of a line and of a dependency. */
+/** What is looked at of a line, of its inputs, and of what names another. */
 interface Fields {
   ref?: unknown;
   dependsOn?: unknown;
+  inputs?: unknown;
+  outputsOf?: unknown;
 }
 
 function parse(text: string): Fields | null {

@@ -37,7 +37,7 @@ export async function* submitLines(
     for (let from = 1; ;) {
       const taken = await queue.take();
       if (taken.length === 0) return;
-      yield* submitNamed(transport, { lines: taken, from, key, signal }, names);
+      yield* submitNamed(transport, taken, { from, key, signal }, names);
       from += taken.length;
     }
   } finally {
@@ -46,8 +46,7 @@ export async function* submitLines(
 }
 
 interface BatchRequest {
-  readonly lines: readonly string[];
-  /** The number of the first. */
+  /** The number of the first line. */
   readonly from: number;
   readonly key: string;
   readonly signal: AbortSignal | undefined;
@@ -58,13 +57,18 @@ const NO_JOB = 'null';
 
 async function* submitNamed(
   transport: Transport,
+  texts: readonly string[],
   request: BatchRequest,
   names: BatchNames,
 ): AsyncGenerator<BatchLine, void> {
-  const prepared = request.lines.map((line) => names.prepare(line));
-  const lines = prepared.map((line) => (line.kind === 'send' ? line.text : NO_JOB));
+  let prepared = texts.map((text) => names.prepare(text));
+  const linesBehind = (answered: number): string[] => {
+    // What those that have their answer were named is unknown to who gets the rest.
+    if (answered > 0) prepared = prepared.map((line, i) => (i < answered ? line : names.prepareAgain(line)));
+    return prepared.slice(answered).map((line) => (line.kind === 'send' ? line.text : NO_JOB));
+  };
   let at = 0;
-  for await (const answer of submitRequest(transport, { ...request, lines })) {
+  for await (const answer of submitRequest(transport, request, { count: texts.length, linesBehind })) {
     const line = prepared[at];
     at += 1;
     if (line?.kind === 'send' && line.ref !== null) names.note(line.ref, answer);
@@ -77,20 +81,21 @@ const FRUITLESS_MAX = 3;
 
 async function* submitRequest(
   transport: Transport,
-  { lines, from, key, signal }: BatchRequest,
+  { from, key, signal }: BatchRequest,
+  { count, linesBehind }: { readonly count: number; readonly linesBehind: (answered: number) => readonly string[] },
 ): AsyncGenerator<BatchLine, void> {
   let answered = 0;
   let lost: Problem | null = null;
-  for (let fruitless = 0; answered < lines.length && fruitless <= FRUITLESS_MAX;) {
+  for (let fruitless = 0; answered < count && fruitless <= FRUITLESS_MAX;) {
     if (fruitless > 0) await pause(fruitless, signal);
     const before = answered;
     try {
-      const left = { lines: lines.slice(answered), from: from + answered, key, signal };
-      for await (const answer of sendLines(transport, left)) {
+      const left = { from: from + answered, key, signal };
+      for await (const answer of sendLines(transport, linesBehind(answered), left)) {
         yield answer;
         answered += 1;
       }
-      if (answered < lines.length) lost = outcomeUnknown('the answer ended early');
+      if (answered < count) lost = outcomeUnknown('the answer ended early');
     } catch (error) {
       signal?.throwIfAborted();
       if (error instanceof ApiError || error instanceof ProtocolError) throw error;
@@ -99,12 +104,13 @@ async function* submitRequest(
     }
     fruitless = answered > before ? 0 : fruitless + 1;
   }
-  for (; answered < lines.length; answered += 1) yield { error: lost ?? outcomeUnknown('no answer came') };
+  for (; answered < count; answered += 1) yield { error: lost ?? outcomeUnknown('no answer came') };
 }
 
 async function* sendLines(
   transport: Transport,
-  { lines, from, key, signal }: BatchRequest,
+  lines: readonly string[],
+  { from, key, signal }: BatchRequest,
 ): AsyncGenerator<BatchLine, void> {
   const response = await transport.send(
     {

@@ -107,7 +107,7 @@ describe('a batch', () => {
       yield '{"ref":"d","dependsOn":[{"ref":"c"}]}';
       yield '{"ref":"bad"}';
       await new Promise((resolve) => setTimeout(resolve, 20));
-      yield '{"ref":"e","dependsOn":[{"on":"failed","ref":"a"},{"ref":"e"}]}';
+      yield '{"ref":"e","dependsOn":[{"on":"failed","ref":"a"},{"ref":"e"}],"inputs":{"outputsOf":[{"ref":"a","at":"x"}]}}';
     }
     const answers: BatchLine[] = [];
     for await (const answer of clientOf(node.url).jobs.submitLines(source())) {
@@ -123,7 +123,11 @@ describe('a batch', () => {
       'conflict',
       'job-e',
     ]);
-    expect(node.requests.at(-1)?.body).toBe('{"ref":"e","dependsOn":[{"job":"job-a","on":"failed"},{"ref":"e"}]}\n');
+    expect(JSON.parse(node.requests.at(-1)?.body ?? '')).toEqual({
+      ref: 'e',
+      dependsOn: [{ job: 'job-a', on: 'failed' }, { ref: 'e' }],
+      inputs: { outputsOf: [{ job: 'job-a', at: 'x' }] },
+    });
     expect(answers[3]).toMatchObject({
       error: { field: 'dependsOn[0].ref', detail: expect.stringContaining('"bad" was not taken (groupClosed)') },
     });
@@ -153,6 +157,37 @@ describe('a batch', () => {
     ]);
     const sentBy = (from: string) => node.requests.findLast(({ query }) => query.get('from') === from)?.body;
     expect(sentBy('2')?.split('\n')[0]).toBe('{"command":["1"]}');
+  });
+
+  it('says by their ids what it names that was answered before the connection was lost', async () => {
+    let asked = 0;
+    const whole = Promise.withResolvers<void>();
+    const heard = Promise.withResolvers<void>();
+    const node = await fake(async ({ body }, response) => {
+      asked += 1;
+      // What follows comes in one request.
+      if (asked === 1) await whole.promise;
+      const names = body.split('\n').filter((line) => line !== '');
+      const answers = names.map((line) => `{"id":"job-${(JSON.parse(line) as { ref: string }).ref}"}\n`);
+      if (asked !== 2) return void response.end(answers.join(''));
+      response.write(answers[0] ?? '');
+      await heard.promise;
+      response.destroy();
+    });
+    async function* source(): AsyncGenerator<string, void> {
+      yield '{"ref":"first"}';
+      yield '{"ref":"a"}';
+      yield '{"ref":"b","dependsOn":[{"ref":"a"}]}';
+      yield '{"ref":"c","dependsOn":[{"ref":"b"}]}';
+      whole.resolve();
+    }
+    const answers: BatchLine[] = [];
+    for await (const answer of clientOf(node.url).jobs.submitLines(source())) {
+      answers.push(answer);
+      if (answers.length === 2) heard.resolve();
+    }
+    expect(idsOf(answers)).toEqual(['job-first', 'job-a', 'job-b', 'job-c']);
+    expect(node.requests.map(({ body }) => body).join('')).toContain('{"ref":"b","dependsOn":[{"job":"job-a"}]}');
   });
 
   it('counts its lines over all requests, those that it refuses itself too', async () => {
