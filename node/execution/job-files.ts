@@ -116,12 +116,17 @@ export class JobFiles {
         await this.#dependencies.trees.materialise(parts, folder, signal);
         return;
       } catch (error) {
-        if (signal.aborted || !(error instanceof Fault) || tries === TRIES) throw error;
+        if (signal.aborted || !mayPass(error) || tries === TRIES) throw error;
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
         signal.throwIfAborted();
       }
     }
   }
+}
+
+/** A blob may be put only now, and a node go on for a while with having found none. */
+function mayPass(error: unknown): boolean {
+  return error instanceof Fault || (error instanceof Rejection && error.code === 'notFound');
 }
 
 /** What the job asked for is wrong, or this machine could not bring it: then it is for another attempt. */

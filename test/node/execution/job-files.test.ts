@@ -70,11 +70,11 @@ describe('the inputs of an attempt', () => {
 
   it('that are wrong make the attempt fail, with the reason', async () => {
     const files = await open({
-      trees: { materialise: () => Promise.reject(new Rejection('notFound', 'the blob is nowhere')) },
+      trees: { materialise: () => Promise.reject(new Rejection('invalidTree', 'it is no folder')) },
     });
     expect(await files.prepare(live({ rootDigest: ROOT }))).toEqual({
       kind: 'failed',
-      end: { ...FAILED, exitCode: null, reason: 'its inputs: the blob is nowhere' },
+      end: { ...FAILED, exitCode: null, reason: 'its inputs: it is no folder' },
     });
   });
 
@@ -91,20 +91,23 @@ describe('the inputs of an attempt', () => {
     expect(prepared).toMatchObject({ kind: 'failed', end: { outcome: 'failed' } });
   });
 
-  it('that this machine cannot bring are tried again, and then are for another attempt', async () => {
+  it.each([
+    [new Fault('diskFull', 'no room'), { outcome: 'lost', reason: 'its inputs: no room' }],
+    [new Rejection('notFound', 'it is nowhere'), { outcome: 'failed', reason: 'its inputs: it is nowhere' }],
+  ])('that cannot be brought now are tried again before they are given up: %s', async (error, end) => {
     vi.useFakeTimers();
     let tries = 0;
     const files = await open({
       trees: {
         materialise() {
           tries += 1;
-          return Promise.reject(new Fault('diskFull', 'no room'));
+          return Promise.reject(error);
         },
       },
     });
     const prepared = files.prepare(live({ rootDigest: ROOT }));
     await vi.runAllTimersAsync();
-    expect(await prepared).toMatchObject({ kind: 'failed', end: { outcome: 'lost', reason: 'its inputs: no room' } });
+    expect(await prepared).toMatchObject({ kind: 'failed', end });
     expect(tries).toBe(3);
   });
 
