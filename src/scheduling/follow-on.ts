@@ -100,7 +100,9 @@ function roomAfter(state: ClusterState, allocation: Allocation, ending: Readonly
       continue;
     }
     free = subtract(free, head.plan.demand);
-    const isQuick = head.state === 'assigned' && last.cancel === null;
+    // Who brings inputs may be a while before it begins at all.
+    const isBringing = stays.some(({ spec }) => spec.inputs !== undefined);
+    const isQuick = head.state === 'assigned' && last.cancel === null && !isBringing;
     lines.push({ last: last.id, demand: last.plan.demand, waiting: stays.length - 1, isQuick });
   }
   return { free, staying, lines, freed, plans };

@@ -91,6 +91,20 @@ describe('followOn', () => {
       expect(placed(other).some(({ behind }) => behind === jobId(2))).toBe(false);
     });
 
+    it('puts nobody behind one whose inputs have to come first', () => {
+      const inputs = { rootDigest: `sha256:${'ab'.repeat(32)}` };
+      for (const [spec, expected] of [
+        [HALF, true],
+        [{ ...HALF, inputs }, false],
+      ] as const) {
+        const replica = TestReplica.withRunner();
+        replica.local(submit(1, { spec: HALF }), submit(2, { spec }));
+        for (let n = 3; n <= 20; n += 1) replica.local(submit(n, { spec: HALF }));
+        replica.system(assign(1, 1), assign(2, 1));
+        expect(placed(replica).some(({ behind }) => behind === jobId(2))).toBe(expected);
+      }
+    });
+
     it('puts nobody behind one that has less room', () => {
       const replica = busy(0);
       replica.local(submit(3, { spec: { resources: { cpu: 3 } } }), submit(4, { spec: { resources: { cpu: 1 } } }));
