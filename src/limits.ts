@@ -37,6 +37,8 @@ export const LIMITS = {
   workdirPartBytes: 255,
   /** Paths and patterns of what is kept of one job. */
   outputPatterns: 256,
+  /** What the braces of one of them stand for. */
+  patternAlternatives: 64,
   labels: 64,
   constraints: 32,
   /** Kinds of custom resources that one job asks for. */

@@ -10,7 +10,7 @@ export type PlainError =
     }
   | { readonly kind: 'fault'; readonly code: FaultCode; readonly message: string }
   /** Anything else: a bug, or what the source of a stream threw. */
-  | { readonly kind: 'other'; readonly message: string };
+  | { readonly kind: 'other'; readonly message: string; readonly stack: string | undefined };
 
 export function toPlain(error: unknown): PlainError {
   if (error instanceof Rejection) {
@@ -18,7 +18,8 @@ export function toPlain(error: unknown): PlainError {
     return { kind: 'rejection', code, message, details };
   }
   if (error instanceof Fault) return { kind: 'fault', code: error.code, message: error.message };
-  return { kind: 'other', message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+  if (error instanceof Error) return { kind: 'other', message: error.message, stack: error.stack };
+  return { kind: 'other', message: String(error), stack: undefined };
 }
 
 export function fromPlain(plain: PlainError): Error {
@@ -28,8 +29,14 @@ export function fromPlain(plain: PlainError): Error {
     case 'fault':
       return new Fault(plain.code, plain.message);
     case 'other':
-      return new Error(plain.message);
+      return withStack(new Error(plain.message), plain.stack);
     default:
       return plain satisfies never;
   }
+}
+
+/** Of where it was thrown. */
+function withStack(error: Error, stack: string | undefined): Error {
+  if (stack !== undefined) error.stack = stack;
+  return error;
 }

@@ -1,4 +1,4 @@
-import { chmod, mkdir, open, rename, rm, symlink } from 'node:fs/promises';
+import { chmod, mkdir, open, rename, rm, rmdir, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { OutputItem } from '../../src/api/views.ts';
 import { checkName } from '../../src/cas/directory.ts';
@@ -54,6 +54,17 @@ async function all(client: QuorateClient, id: string, folder: string, options: G
     if (error.code === 'EEXIST') throw new UsageError(`${folder} is there already`, 'name a folder that is made');
     throw error;
   });
+  try {
+    await fill(client, id, folder, options);
+  } catch (error) {
+    // With nothing in it, so that the same command may be given again.
+    await rmdir(folder).catch(() => undefined);
+    throw error;
+  }
+  return EXIT.done;
+}
+
+async function fill(client: QuorateClient, id: string, folder: string, options: GetOptions): Promise<void> {
   const links: OutputItem[] = [];
   for await (const item of client.jobs.allOutputs(id, options)) {
     // What comes from elsewhere must not lead out of the folder.
@@ -67,7 +78,6 @@ async function all(client: QuorateClient, id: string, folder: string, options: G
     }
   }
   for (const { path, target = '' } of links) await symlink(target, join(folder, path));
-  return EXIT.done;
 }
 
 /** The file is there as a whole, or not at all. */

@@ -1,6 +1,7 @@
 import { lstat } from 'node:fs/promises';
-import { join, matchesGlob, posix } from 'node:path';
+import { join, posix } from 'node:path';
 import { invalid } from '../../src/cas/directory.ts';
+import { pathPattern } from '../../src/jobs/path-pattern.ts';
 import type { OutputPlaces } from './port.ts';
 import { describeAt, scanFolder, type ScannedEntry } from './scan-folder.ts';
 
@@ -11,13 +12,14 @@ import { describeAt, scanFolder, type ScannedEntry } from './scan-folder.ts';
  */
 export async function* findOutputs({ work, outputs, patterns }: OutputPlaces): AsyncGenerator<ScannedEntry, void> {
   const told = new Map<string, ScannedEntry['kind']>();
-  for (const pattern of patterns) {
+  for (const pattern of (await isFolder(work)) ? patterns : []) {
     for await (const entry of matching(work, posix.normalize(pattern).replace(/\/$/, ''))) {
       if (told.has(entry.path)) continue;
       told.set(entry.path, entry.kind);
       yield entry;
     }
   }
+  if (!(await isFolder(outputs))) return;
   for await (const entry of scanFolder(outputs)) {
     const before = told.get(entry.path);
     if (before === 'directory' && entry.kind === 'directory') continue;
@@ -37,15 +39,22 @@ async function* matching(work: string, pattern: string): AsyncGenerator<ScannedE
   const base = fixedPartOf(pattern);
   if (base === pattern) return;
   if (base !== '' && (await entryAt(work, base))?.kind !== 'directory') return;
+  const matches = pathPattern(pattern);
+  if (matches === null) throw invalid(`${pattern} stands for too many patterns`);
   let within: string | null = null;
   for await (const entry of inside(work, base)) {
     if (within !== null && entry.path.startsWith(within)) {
       yield entry;
-    } else if (matchesGlob(entry.path, pattern)) {
+    } else if (matches(entry.path)) {
       within = entry.kind === 'directory' ? `${entry.path}/` : null;
       yield entry;
     }
   }
+}
+
+/** The job may have put something else in its place, or nothing. */
+async function isFolder(path: string): Promise<boolean> {
+  return (await lstat(path).catch(absent))?.isDirectory() ?? false;
 }
 
 async function* inside(work: string, folder: string): AsyncGenerator<ScannedEntry, void> {

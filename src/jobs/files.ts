@@ -3,6 +3,7 @@ import { parseName } from '../cas/digest.ts';
 import { Rejection } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import { jobReference, readBy, text } from './fields.ts';
+import { pathPattern } from './path-pattern.ts';
 
 /** The files of a job: what its folder holds when it starts, and what is kept of it when it has ended. */
 
@@ -35,7 +36,14 @@ export const inputsSchema = z.strictObject({
 });
 
 /** Paths or patterns of what is kept of the work folder; what lies in `QUORATE_OUTPUTS` is kept anyway. */
-export const outputsSchema = z.array(relativePath).max(LIMITS.outputPatterns);
+export const outputsSchema = z
+  .array(
+    relativePath.refine(
+      (pattern) => pathPattern(pattern) !== null,
+      `the braces of a pattern stand for at most ${LIMITS.patternAlternatives}`,
+    ),
+  )
+  .max(LIMITS.outputPatterns);
 
 interface WithFiles {
   readonly inputs?: z.infer<typeof inputsSchema> | undefined;

@@ -114,6 +114,8 @@ describe('the files of a job', () => {
     const { id } = JSON.parse(again.stdout) as JobView;
     expect((await at(2).waitFinal(id)).state).toBe('succeeded');
     expect(await quorate(2, ['get', id, 'out/text'])).toMatchObject({ code: 0, stdout: 'FROM HERE\n' });
+    // A mistake leaves no folder that keeps the next try from being made.
+    expect((await quorate(2, ['get', 'no-job', '-o', join(folder, 'back')])).code).toBe(4);
     expect((await quorate(2, ['get', id, '-o', join(folder, 'back')])).code).toBe(0);
     expect(await readFile(join(folder, 'back/out/text'), 'utf8')).toBe('FROM HERE\n');
     expect((await quorate(2, ['get', id, '-o', join(folder, 'back')])).code).toBe(2);

@@ -1,4 +1,4 @@
-import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
@@ -101,5 +101,16 @@ describe('the outputs of a job', () => {
     expect(await found('*.txt')).toEqual(['a.txt']);
     const all = findOutputs({ work: work(), outputs: outputs(), patterns: ['*'] });
     await expect(treeOf(all)).rejects.toMatchObject({ code: 'invalidTree', message: /socket is a socket/ });
+  });
+
+  it('are nothing of a folder that the job put a link in place of, or removed', async () => {
+    await write('elsewhere/secret');
+    for (const folder of [work(), outputs()]) {
+      await rm(folder, { recursive: true });
+      await symlink(join(temp.path, 'elsewhere'), folder);
+    }
+    expect(await found('.', '*', 'secret')).toEqual([]);
+    for (const folder of [work(), outputs()]) await rm(folder);
+    expect(await found('.', '*', 'secret')).toEqual([]);
   });
 });
