@@ -304,12 +304,16 @@ describe('room', () => {
     const store = await openStore(await tempFolder(), { capacityBytes: 10 * KIB });
     const { promise: later, resolve } = Promise.withResolvers<void>();
     const bytes = sample(1, 6 * KIB);
+    const begun = Promise.withResolvers<void>();
     async function* slowly() {
       yield bytes.subarray(0, 10);
+      // It has its room by now.
+      begun.resolve();
       await later;
       yield bytes.subarray(10);
     }
     const slow = store.put(nameOf(bytes), slowly(), { size: bytes.length, pins: [] });
+    await begun.promise;
     await expect(put(store, sample(2, 6 * KIB), { size: 6 * KIB })).rejects.toMatchObject({ code: 'diskFull' });
     resolve();
     expect((await slow).size).toBe(6 * KIB);
